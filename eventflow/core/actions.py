@@ -1,0 +1,185 @@
+"""START, STOP and RESTART of a task: an action and how its runs stand give changes (S19-S21)."""
+
+from dataclasses import replace
+
+from eventflow.core.changes import (
+    Commanded,
+    FailureKept,
+    RunCreated,
+    RunMoved,
+    TimerCleared,
+    Told,
+    Withdrawn,
+)
+from eventflow.core.decision import Deciding
+from eventflow.core.plan import TaskPlan
+from eventflow.core.world import LiveExecution, Run, Standing
+from eventflow.model.records import AttemptFailure
+from eventflow.model.status import TaskAction, TaskStatus, check_move
+
+
+def act(
+    deciding: Deciding, live: LiveExecution, task: TaskPlan, action: TaskAction, started_by: str
+) -> tuple[str, int | None]:
+    """Do an action to a task; return what it came to and the run that it concerns."""
+    match action:
+        case TaskAction.START:
+            return start(deciding, live, task, started_by)
+        case TaskAction.STOP:
+            return stop(deciding, live, task.name, f"stopped by {started_by}")
+        case TaskAction.RESTART:
+            return restart(deciding, live, task, started_by)
+
+
+def start(
+    deciding: Deciding, live: LiveExecution, task: TaskPlan, started_by: str
+) -> tuple[str, int | None]:
+    """START (S19): a new run, unless one is alive."""
+    standing = live.standing(task.name)
+    if standing.latest is not None and standing.latest.alive:
+        return "ignored: alive", standing.latest.id
+    run = new_run(deciding, live.id, task, standing, started_by)
+    queue(deciding, live, task, run)
+    return "started", run.id
+
+
+def stop(deciding: Deciding, live: LiveExecution, task: str, reason: str) -> tuple[str, int | None]:
+    """STOP (S20): every run of the task that is alive."""
+    standing = live.standing(task)
+    latest, leaving = standing.latest, standing.leaving
+    if latest is None or not latest.alive:
+        return "ignored: not alive", None
+    if leaving is not None:
+        drop_successor(deciding, live, latest, leaving)
+        stop_run(deciding, live, leaving, reason)
+        return "stopped", leaving.id
+    stop_run(deciding, live, latest, reason)
+    return "stopped", latest.id
+
+
+def restart(
+    deciding: Deciding, live: LiveExecution, task: TaskPlan, started_by: str
+) -> tuple[str, int | None]:
+    """RESTART (S21): the run that is alive is stopped, and a successor waits for its end."""
+    standing = live.standing(task.name)
+    latest = standing.latest
+    if latest is None or not latest.alive:
+        return start(deciding, live, task, started_by)
+    if standing.leaving is not None:
+        return "ignored: restart pending", latest.id
+    if latest.status is TaskStatus.RETRYING:
+        end_waiting(deciding, live, latest, f"restarted by {started_by}")
+        run = new_run(deciding, live.id, task, standing, started_by)
+        queue(deciding, live, task, run)
+        return "restarted", run.id
+    if latest.status is not TaskStatus.STOPPING:
+        reason = f"restarted by {started_by}"
+        before = latest
+        latest = move(deciding, live.id, before, TaskStatus.RESTARTING, reason)
+        _cancel(deciding, live, before)
+    run = new_run(deciding, live.id, task, standing, started_by, behind=latest)
+    return "restarted", run.id
+
+
+def new_run(
+    deciding: Deciding,
+    execution_id: int,
+    task: TaskPlan,
+    standing: Standing,
+    started_by: str,
+    *,
+    behind: Run | None = None,
+) -> Run:
+    """A run in INIT, with the next sequence number (S19)."""
+    autostarted = started_by in ("autostart", "periodic")
+    run = Run(
+        id=deciding.new_run_id(),
+        task=task.name,
+        sequence_number=standing.last_sequence + 1,
+        status=TaskStatus.INIT,
+        trigger_turn=0 if autostarted else deciding.turn,
+    )
+    deciding.change(RunCreated(execution_id, run, deciding.now, deciding.turn, started_by, behind))
+    return run
+
+
+def queue(
+    deciding: Deciding, live: LiveExecution, task: TaskPlan, run: Run, *, attempt: int = 1
+) -> None:
+    """Hand an attempt over: QUEUED, and a START command in the outbox (S11).
+
+    The outputs that its arguments take are bound when it is first QUEUED (S38).
+    """
+    inputs = run.inputs
+    missing = ""
+    if inputs is None and task.takes:
+        inputs = {}
+        for upstream in task.takes:
+            output = live.standing(upstream).output
+            if output is None:
+                missing = missing or upstream
+            else:
+                inputs[upstream] = output
+    run = move(deciding, live.id, replace(run, inputs=inputs, attempt=attempt), TaskStatus.QUEUED)
+    if missing:
+        _fail_for_missing(deciding, live, run, missing)
+        return
+    at_hand = deciding.event if run.trigger_turn == deciding.turn else None
+    deciding.change(Commanded(live.id, run, TaskAction.START, at_hand))
+
+
+def stop_run(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:
+    """Stop one run that is alive (S20)."""
+    match run.status:
+        case TaskStatus.RETRYING | TaskStatus.INIT:
+            end_waiting(deciding, live, run, reason)
+        case TaskStatus.RUNNING | TaskStatus.QUEUED:
+            move(deciding, live.id, run, TaskStatus.STOPPING, reason)
+            _cancel(deciding, live, run)
+        case TaskStatus.RESTARTING:
+            move(deciding, live.id, run, TaskStatus.STOPPING, reason)
+        case _:
+            return
+
+
+def drop_successor(deciding: Deciding, live: LiveExecution, run: Run, leaving: Run) -> None:
+    """End a successor that waits: history only, LATEST is the run before it again (S20)."""
+    check_move(run.status, TaskStatus.STOPPED)
+    ended = replace(run, status=TaskStatus.STOPPED)
+    deciding.change(
+        RunMoved(live.id, ended, run.status, deciding.now, deciding.turn, "dropped by a stop", True)
+    )
+    deciding.change(Told(live.id, run.task, leaving.sequence_number, leaving.status))
+
+
+def end_waiting(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:
+    """End a run that no executor holds."""
+    move(deciding, live.id, run, TaskStatus.STOPPED, reason)
+    deciding.change(TimerCleared(f"retry:{run.id}"))
+
+
+def move(
+    deciding: Deciding, execution_id: int, run: Run, status: TaskStatus, reason: str = ""
+) -> Run:
+    """Move a run along S26's table; return it as it is then."""
+    check_move(run.status, status)
+    moved = replace(run, status=status)
+    deciding.change(RunMoved(execution_id, moved, run.status, deciding.now, deciding.turn, reason))
+    return moved
+
+
+def _cancel(deciding: Deciding, live: LiveExecution, run: Run) -> None:
+    deciding.change(Withdrawn(run.id, run.attempt, ended=False))
+    deciding.change(Commanded(live.id, run, TaskAction.STOP))
+    if run.status is TaskStatus.RUNNING:
+        deciding.change(TimerCleared(f"timeout:{run.id}"))
+
+
+def _fail_for_missing(deciding: Deciding, live: LiveExecution, run: Run, upstream: str) -> None:
+    message = (
+        f"task {run.task!r} takes the output of {upstream!r}, which has no success in this "
+        f"execution; start {run.task!r} after it, or let {upstream!r} run first"
+    )
+    move(deciding, live.id, run, TaskStatus.FAILED, message)
+    failure = AttemptFailure(attempt=run.attempt, type_name="MissingOutputError", message=message)
+    deciding.change(FailureKept(run.id, failure))

@@ -1,0 +1,134 @@
+"""Commands, obeyed or refused with a reason: run, stop, pause, and START/STOP/RESTART of a task."""
+
+from typing import Any
+
+from eventflow.core import firetimes
+from eventflow.core.actions import act
+from eventflow.core.changes import Paused, Registered, TimerCleared, TimerSet
+from eventflow.core.decision import Deciding, Outcome
+from eventflow.core.executions import create, stop_all
+from eventflow.core.world import Known, Timer
+from eventflow.model.status import ExecutionType, TaskAction
+
+
+def decide_command(deciding: Deciding, verb: str, value: dict[str, Any]) -> None:
+    """Do what a command asks.
+
+    Args:
+        verb: The last token of the command's key.
+        value: Its arguments, as `runtime.client` wrote them.
+    """
+    match verb:
+        case "register":
+            _register(deciding, value)
+        case "run":
+            _run(deciding, value)
+        case "stop":
+            _stop(deciding, value)
+        case "task":
+            _task(deciding, value)
+        case "pause" | "resume":
+            _pause(deciding, value, paused=verb == "pause")
+        case _:
+            _refuse(deciding, None, f"unknown command {verb!r}")
+
+
+def _register(deciding: Deciding, value: dict[str, Any]) -> None:
+    plan = deciding.world.plans.get(value["snapshot"])
+    if plan is None:
+        _refuse(deciding, None, f"the code of snapshot {value['snapshot'][:12]} is not at hand")
+        return
+    name = (plan.namespace, plan.name)
+    before = deciding.world.workflows.get(name)
+    if before is not None and before.plan.snapshot == plan.snapshot:
+        return
+    deciding.change(Registered(plan))
+    deciding.note(Outcome(None, name, "registered"))
+    schedule = plan.workflow.schedule
+    if before is not None and before.plan.workflow.schedule == schedule:
+        return
+    key = f"schedule:{'/'.join(name)}"
+    due = None
+    if schedule is not None:
+        # A schedule counts from its registration; a changed one starts anew (S33).
+        due = firetimes.next_due(schedule, deciding.now, anchor=deciding.now)
+    if due is None:
+        deciding.change(TimerCleared(key))
+        return
+    deciding.change(
+        TimerSet(Timer("schedule", due, workflow=name, after=deciding.now, anchor=deciding.now))
+    )
+
+
+def _run(deciding: Deciding, value: dict[str, Any]) -> None:
+    known = _known(deciding, value)
+    if known is None:
+        return
+    execution_id = create(
+        deciding,
+        known,
+        ExecutionType.MANUAL,
+        params=value.get("params") or {},
+        command_offset=deciding.event.offset,
+    )
+    workflow = (known.plan.namespace, known.plan.name)
+    deciding.note(Outcome(execution_id, workflow, "started", action="run"))
+
+
+def _stop(deciding: Deciding, value: dict[str, Any]) -> None:
+    execution_id = value["workflow_execution_id"]
+    live = deciding.world.executions.get(execution_id)
+    if live is None:
+        _refuse(deciding, execution_id, "the execution has ended, or never was")
+        return
+    workflow = (live.plan.namespace, live.plan.name)
+    if live.stopping:
+        deciding.note(Outcome(live.id, workflow, "ignored: stopping already", action="stop"))
+        return
+    stop_all(deciding, live, value.get("reason") or "stopped by command")
+    deciding.note(Outcome(live.id, workflow, "stopped", action="stop"))
+
+
+def _task(deciding: Deciding, value: dict[str, Any]) -> None:
+    execution_id = value["workflow_execution_id"]
+    live = deciding.world.executions.get(execution_id)
+    if live is None:
+        _refuse(deciding, execution_id, "the execution has ended, or never was")
+        return
+    task = live.plan.tasks.get(value["task"])
+    if task is None:
+        _refuse(deciding, execution_id, f"workflow {live.plan.name!r} has no such task")
+        return
+    if live.stopping or live.record.status != "RUNNING":
+        _refuse(deciding, execution_id, "the execution is not running")
+        return
+    action = TaskAction(value["action"])
+    did, run_id = act(deciding, live, task, action, "command")
+    workflow = (live.plan.namespace, live.plan.name)
+    deciding.note(
+        Outcome(live.id, workflow, did, task=task.name, action=action.value, run_id=run_id)
+    )
+
+
+def _pause(deciding: Deciding, value: dict[str, Any], *, paused: bool) -> None:
+    known = _known(deciding, value)
+    if known is None:
+        return
+    name = (known.plan.namespace, known.plan.name)
+    verb = "paused" if paused else "resumed"
+    if known.paused is paused:
+        deciding.note(Outcome(None, name, f"ignored: {verb} already"))
+        return
+    deciding.change(Paused(name, paused))
+    deciding.note(Outcome(None, name, verb))
+
+
+def _known(deciding: Deciding, value: dict[str, Any]) -> Known | None:
+    known = deciding.world.known(value["namespace"], value["workflow"])
+    if known is None:
+        _refuse(deciding, None, f"no workflow {value['workflow']!r} is registered")
+    return known
+
+
+def _refuse(deciding: Deciding, execution_id: int | None, why: str) -> None:
+    deciding.note(Outcome(execution_id, ("", ""), f"refused: {why}"))

@@ -1,0 +1,70 @@
+"""What deciding one event comes to: changes, and outcomes that say why."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from eventflow.core.changes import Change
+from eventflow.core.judge import Verdict
+from eventflow.core.world import World
+from eventflow.model.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a met rule or a command came to: a row of the table `decision`, read by `explain`.
+
+    Attributes:
+        rule: The rule's place among its task's; `None` for a command or the schedule.
+        did: `started`, `restarted`, `stopped`, `ignored: alive`, `shadowed`, `refused: ...`.
+        run_id: The run that it started or stopped.
+    """
+
+    execution_id: int | None
+    workflow: tuple[str, str]
+    did: str
+    task: str = ""
+    rule: int | None = None
+    action: str = ""
+    run_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one event."""
+
+    event: Event
+    turn: int
+    changes: tuple[Change, ...]
+    outcomes: tuple[Outcome, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(slots=True)
+class Deciding:
+    """A decision in the making: what the parts of the core write their changes to.
+
+    Ids are drawn here from the world's counters, so that the same state gives the same ids.
+    """
+
+    world: World
+    event: Event
+    turn: int
+    now: datetime
+    changes: list[Change] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    _runs: int = 0
+    _executions: int = 0
+
+    def new_run_id(self) -> int:
+        self._runs += 1
+        return self.world.counters.run_id + self._runs
+
+    def new_execution_id(self) -> int:
+        self._executions += 1
+        return self.world.counters.execution_id + self._executions
+
+    def change(self, change: Change) -> None:
+        self.changes.append(change)
+
+    def note(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)

@@ -1,0 +1,279 @@
+"""Judging: which rules an event meets, before anything is decided (S9).
+
+Rules on plain events match by key. Any other condition is asked: a user's through the `ask` that
+the caller gives, with a time limit round it; a combination of built-ins here. The answer is a
+Verdict, as data. Rules on task statuses alone are not asked at all: `core.decide` counts them.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from eventflow.core.changes import StateWritten
+from eventflow.core.plan import Rule, Trigger
+from eventflow.core.world import Known, LiveExecution, World
+from eventflow.errors import StateError
+from eventflow.model.condition import Condition
+from eventflow.model.context import RuleContext, S_co, StateDescriptor
+from eventflow.model.event import Event
+from eventflow.model.jsonvalue import JsonValueError, encode, read
+from eventflow.model.records import WorkflowExecution
+from eventflow.model.status import TaskStatus
+
+MAX_STATE_BYTES = 256 * 1024
+
+# Name -> JSON text; `None` where the state was forgotten.
+Writes = dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a user's condition said about one event.
+
+    Attributes:
+        task: The task whose rule it is; empty for a workflow rule.
+        number: The rule's place among its task's, or its workflow's.
+        writes: State it wrote: name -> JSON text, `None` for forgotten.
+        ask_again_at: When it wants to be asked again; aware UTC.
+        error: Why it has no answer: the traceback. Then it is not met, and wrote nothing (S13).
+    """
+
+    execution_id: int | None
+    workflow: tuple[str, str]
+    task: str
+    number: int
+    met: bool
+    writes: tuple[tuple[str, str | None], ...] = ()
+    ask_again_at: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from asking a condition."""
+
+    met: bool
+    error: str = ""
+
+
+# Asks a user's condition, whatever that takes; never raises.
+Ask = Callable[[Condition, Event, RuleContext, str], Answer]
+
+
+@dataclass(slots=True)
+class Judged:
+    """All that an event has met, and what the conditions wrote on the way."""
+
+    triggers: list[Known] = field(default_factory=list)
+    rules: list[tuple[LiveExecution, list[Rule]]] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    writes: list[StateWritten] = field(default_factory=list)
+
+
+def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> Judged:
+    """Ask every rule that the event's key matches.
+
+    Args:
+        level_rules: Whether rules on levels may answer: not for a fact about a run that is not the
+            latest of its task (S22).
+    """
+    judged = Judged()
+    _judge_triggers(world, event, ask, judged)
+    for live in _audience(world, event):
+        if live.stopping or live.record.status != "RUNNING":
+            continue
+        matched = _unique(live.plan.index.match(event.key))
+        order = live.plan.tasks
+        matched.sort(key=lambda rule: (order[rule.task].order, rule.number))
+        written: Writes = {}
+        met = [
+            rule
+            for rule in matched
+            if (level_rules or not rule.condition.is_level)
+            and _is_met(live, rule, event, ask, written, judged)
+        ]
+        if met:
+            judged.rules.append((live, met))
+    return judged
+
+
+def _judge_triggers(world: World, event: Event, ask: Ask, judged: Judged) -> None:
+    index = world.triggers.get(event.namespace)
+    if index is None:
+        return
+    found = _unique(index.match(event.key))
+    started: dict[str, Known] = {}
+    written: dict[str, Writes] = {}
+    for known, trigger in sorted(found, key=lambda entry: (entry[0].plan.name, entry[1].number)):
+        if known.paused:
+            continue
+        name = known.plan.name
+        if _trigger_met(known, trigger, event, ask, written.setdefault(name, {}), judged):
+            started[name] = known
+    judged.triggers.extend(started.values())
+
+
+def _audience(world: World, event: Event) -> Iterable[LiveExecution]:
+    """The executions whose task rules may see the event, in order of id (S14, S15)."""
+    if event.workflow_execution_id is not None:
+        live = world.executions.get(event.workflow_execution_id)
+        return (live,) if live is not None else ()
+    index = world.listeners.get(event.namespace)
+    if index is None:
+        return ()
+    snapshots = set(index.match(event.key))
+    if not snapshots:
+        return ()
+    found = [live for snapshot in snapshots for live in world.running.get(snapshot, {}).values()]
+    return sorted(found, key=lambda live: live.id)
+
+
+def _is_met(
+    live: LiveExecution, rule: Rule, event: Event, ask: Ask, written: Writes, judged: Judged
+) -> bool:
+    if rule.plain:
+        return True
+    context = _Asked(live.record, live, live.state, written, rule.owner)
+    workflow = (live.plan.namespace, live.plan.name)
+    answer = _answer(rule.condition, rule.users, event, context, ask, live.plan.snapshot)
+    _take_over(
+        answer,
+        context,
+        written,
+        judged,
+        Verdict(live.id, workflow, rule.task, rule.number, answer.met, error=answer.error),
+        recorded=rule.users,
+    )
+    return answer.met
+
+
+def _trigger_met(
+    known: Known, trigger: Trigger, event: Event, ask: Ask, written: Writes, judged: Judged
+) -> bool:
+    if trigger.plain:
+        return True
+    context = _Asked(None, None, known.state, written, trigger.owner)
+    workflow = (known.plan.namespace, known.plan.name)
+    answer = _answer(trigger.condition, trigger.users, event, context, ask, known.plan.snapshot)
+    _take_over(
+        answer,
+        context,
+        written,
+        judged,
+        Verdict(None, workflow, "", trigger.number, answer.met, error=answer.error),
+        recorded=trigger.users,
+    )
+    return answer.met
+
+
+def _take_over(
+    answer: Answer,
+    context: "_Asked",
+    written: Writes,
+    judged: Judged,
+    verdict: Verdict,
+    *,
+    recorded: bool,
+) -> None:
+    """Keep what one condition wrote, unless it failed: the next one asked sees it."""
+    writes = {} if answer.error else context.writes
+    written.update(writes)
+    for name, text in writes.items():
+        judged.writes.append(StateWritten(verdict.execution_id, verdict.workflow, name, text))
+    if recorded:
+        judged.verdicts.append(replace(verdict, writes=tuple(writes.items())))
+
+
+def _answer(
+    condition: Condition,
+    users: bool,
+    event: Event,
+    context: "_Asked",
+    ask: Ask,
+    snapshot: str,
+) -> Answer:
+    if users:
+        return ask(condition, event, context, snapshot)
+    return Answer(bool(condition.is_met(event, context)))
+
+
+def _unique(entries: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(entries))
+
+
+class _Asked(RuleContext):
+    """What one condition is handed: reads the draft, keeps its writes apart until it has answered.
+
+    Names of private state are `<task>/<rule><place>:<name>` (S35); `shared:<name>` is one for the
+    execution.
+    """
+
+    def __init__(
+        self,
+        record: WorkflowExecution | None,
+        live: LiveExecution | None,
+        kept: dict[str, str],
+        written: Writes,
+        owner: str,
+        writes: Writes | None = None,
+    ) -> None:
+        self._record = record
+        self._live = live
+        self._kept = kept
+        self._written = written
+        self._owner = owner
+        self.writes: Writes = {} if writes is None else writes
+
+    @property
+    def workflow_execution(self) -> WorkflowExecution | None:
+        return self._record
+
+    def get_state(self, descriptor: StateDescriptor[S_co]) -> S_co:
+        owner = "shared" if descriptor.shared else self._owner
+        return descriptor.open(
+            _Place(self._kept, self._written, self.writes, f"{owner}:{descriptor.name}")
+        )
+
+    def get_task_status(self, task_name: str) -> TaskStatus | None:
+        if self._live is None:
+            return None
+        told = self._live.standing(task_name).told
+        return told[1] if told is not None else None
+
+    def within(self, place: int) -> RuleContext:
+        owner = f"{self._owner}.{place}"
+        return _Asked(self._record, self._live, self._kept, self._written, owner, self.writes)
+
+    def forget(self, place: int) -> None:
+        inside = f"{self._owner}.{place}"
+        for name in sorted({*self._kept, *self._written, *self.writes}):
+            if name.endswith(":@latched") and name.startswith((f"{inside}:", f"{inside}.")):
+                self.writes[name] = None
+
+
+class _Place:
+    """One named place of state: as this asking wrote it, else an earlier one, else as kept."""
+
+    def __init__(self, kept: dict[str, str], written: Writes, writes: Writes, name: str) -> None:
+        self._kept = kept
+        self._written = written
+        self._writes = writes
+        self._name = name
+
+    def read(self, default: Any) -> Any:
+        for layer in (self._writes, self._written, self._kept):
+            if self._name in layer:
+                text = layer[self._name]
+                return default if text is None else read(text)
+        return default
+
+    def write(self, value: Any) -> None:
+        try:
+            self._writes[self._name] = encode(value, max_bytes=MAX_STATE_BYTES)
+        except JsonValueError as error:
+            name = self._name.rpartition(":")[2]
+            raise StateError(f"state {name!r} cannot be kept: {error}") from error
+
+    def delete(self) -> None:
+        self._writes[self._name] = None

@@ -1,0 +1,258 @@
+"""The live picture in memory: what is registered, what runs, how each task stands.
+
+One thread owns a World, the loop's. It changes by `Change`s (`core.changes`) applied through a
+Draft, which can take a batch back whose commit failed; nothing else may touch it. Runs and
+standings are frozen values, replaced whole.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from eventflow.core.index import RuleIndex
+from eventflow.core.plan import Plan, Trigger
+from eventflow.model.records import WorkflowExecution
+from eventflow.model.status import ALIVE, TaskStatus
+
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a task, as far as deciding needs it.
+
+    Attributes:
+        failures: Attempts that failed and counted against `retries` (S27).
+        lost: Attempts lost in a row (S28).
+        began_at: When the present attempt began.
+        trigger_turn: Turn of the event that started the run; 0 when it started with its execution.
+        inputs: Upstream task -> the run whose result it takes (S38).
+        timed_out: Its attempt was told to stop because of its `timeout`.
+    """
+
+    id: int
+    task: str
+    sequence_number: int
+    status: TaskStatus
+    attempt: int = 1
+    failures: int = 0
+    lost: int = 0
+    began_at: datetime | None = None
+    trigger_turn: int = 0
+    inputs: dict[str, int] | None = None
+    timed_out: bool = False
+
+    @property
+    def alive(self) -> bool:
+        return self.status in ALIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one task stands in one execution.
+
+    Attributes:
+        latest: Its LATEST run; a waiting successor that was dropped is passed over (S20, S22).
+        leaving: The run that `latest` waits for while it is stopped (S21).
+        last_sequence: The highest sequence number given.
+        told: Sequence number and status of the latest run, as the rules have been told: status
+            facts are decided one by one, so this is what a rule at this turn may know (S8, S22).
+        output: The run of its latest SUCCESS.
+    """
+
+    latest: Run | None = None
+    leaving: Run | None = None
+    last_sequence: int = 0
+    told: tuple[int, TaskStatus] | None = None
+    output: int | None = None
+
+
+NEVER_RUN = Standing()
+
+
+class LiveExecution:
+    """One execution that has not ended.
+
+    Attributes:
+        alive: How many of its runs are alive.
+        met: Status rule -> how many of its upstreams stand as wanted, as told (S22).
+        state: Name -> JSON text of what conditions keep (S35).
+        stopping: Why it is being stopped; no rule acts any more (S29).
+    """
+
+    __slots__ = (
+        "alive",
+        "failed_by_timeout",
+        "met",
+        "plan",
+        "record",
+        "standings",
+        "state",
+        "stopping",
+    )
+
+    def __init__(self, record: WorkflowExecution, plan: Plan) -> None:
+        self.record = record
+        self.plan = plan
+        self.standings: dict[str, Standing] = {}
+        self.alive = 0
+        self.met: dict[tuple[str, int], int] = {}
+        self.state: dict[str, str] = {}
+        self.stopping = ""
+        self.failed_by_timeout = False
+
+    @property
+    def id(self) -> int:
+        return self.record.id
+
+    def standing(self, task: str) -> Standing:
+        return self.standings.get(task, NEVER_RUN)
+
+    def run(self, run_id: int, task: str) -> Run | None:
+        """One of the task's runs that are still in the picture."""
+        standing = self.standing(task)
+        for run in (standing.latest, standing.leaving):
+            if run is not None and run.id == run_id:
+                return run
+        return None
+
+
+@dataclass(slots=True, eq=False)
+class Known:
+    """One registered workflow: its newest snapshot and what holds for all its executions.
+
+    Attributes:
+        active: Ids of its RUNNING executions.
+        waiting: Ids of those that wait in INIT for `max_active`, oldest first (S44).
+        state: What its workflow rules keep (S35).
+        subscriptions: Where its workflow rules stand in the index.
+    """
+
+    plan: Plan
+    paused: bool = False
+    active: dict[int, None] = field(default_factory=dict)
+    waiting: dict[int, None] = field(default_factory=dict)
+    state: dict[str, str] = field(default_factory=dict)
+    subscriptions: "list[tuple[str, tuple[Known, Trigger]]]" = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something that is due: `kind` says what, the rest whom it is about.
+
+    Attributes:
+        due_at: Aware UTC.
+        after: The instant up to which a schedule is accounted for (S33).
+    """
+
+    kind: str
+    due_at: datetime
+    workflow: tuple[str, str] | None = None
+    execution_id: int = 0
+    task: str = ""
+    run_id: int = 0
+    attempt: int = 0
+    after: datetime | None = None
+    anchor: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """Names the timer: setting it again moves it."""
+        if self.workflow is not None:
+            return f"{self.kind}:{'/'.join(self.workflow)}"
+        if self.run_id:
+            return f"{self.kind}:{self.run_id}"
+        return f"{self.kind}:{self.execution_id}:{self.task}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What ids are drawn from; in the state, so that they replay."""
+
+    turn: int = 0
+    execution_id: int = 0
+    run_id: int = 0
+
+
+class World:
+    """All that deciding reads."""
+
+    def __init__(self) -> None:
+        self.workflows: dict[tuple[str, str], Known] = {}
+        self.plans: dict[str, Plan] = {}
+        self.executions: dict[int, LiveExecution] = {}
+        self.timers: dict[str, Timer] = {}
+        self.counters = Counters()
+        # namespace -> which workflow rules want an event
+        self.triggers: dict[str, RuleIndex[tuple[Known, Trigger]]] = {}
+        # namespace -> which snapshots have a task rule that wants an event
+        self.listeners: dict[str, RuleIndex[str]] = {}
+        # snapshot -> its RUNNING executions
+        self.running: dict[str, dict[int, LiveExecution]] = {}
+        # id of a run that is alive -> its execution and task
+        self.homes: dict[int, tuple[int, str]] = {}
+
+    def known(self, namespace: str, name: str) -> Known | None:
+        return self.workflows.get((namespace, name))
+
+    def learn(self, plan: Plan) -> None:
+        """Know a snapshot's task rules; a snapshot that is known stays as it is."""
+        if plan.snapshot in self.plans:
+            return
+        self.plans[plan.snapshot] = plan
+        listeners = self.listeners.setdefault(plan.namespace, RuleIndex())
+        for pattern in plan.patterns:
+            listeners.add(pattern, plan.snapshot)
+
+    def adopt(self, plan: Plan) -> Known:
+        """Make a snapshot the newest of its workflow: its workflow rules count from now on."""
+        self.learn(plan)
+        name = (plan.namespace, plan.name)
+        index = self.triggers.setdefault(plan.namespace, RuleIndex())
+        known = self.workflows.get(name)
+        if known is None:
+            known = self.workflows[name] = Known(plan)
+        else:
+            for pattern, entry in known.subscriptions:
+                index.discard(pattern, entry)
+            known.plan = plan
+        known.subscriptions = [
+            (pattern, (known, trigger))
+            for trigger in plan.triggers
+            for pattern in trigger.condition.wakes(plan.name)
+        ]
+        for pattern, entry in known.subscriptions:
+            index.add(pattern, entry)
+        return known
+
+
+class Draft:
+    """Changes to a world that are not committed yet, and the way back."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._undo: list[tuple[Any, Any, Any]] = []
+
+    def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        self._undo.append((table, key, table.get(key, _MISSING)))
+        table[key] = value
+
+    def drop(self, table: dict[Any, Any], key: Any) -> None:
+        if key in table:
+            self._undo.append((table, key, table[key]))
+            del table[key]
+
+    def set(self, thing: object, name: str, value: Any) -> None:
+        self._undo.append((thing, name, getattr(thing, name)))
+        setattr(thing, name, value)
+
+    def rollback(self) -> None:
+        """Make the world what it was when the draft began."""
+        for thing, key, before in reversed(self._undo):
+            if not isinstance(thing, dict):
+                setattr(thing, key, before)
+            elif before is _MISSING:
+                del thing[key]
+            else:
+                thing[key] = before
+        self._undo.clear()

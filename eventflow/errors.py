@@ -1,0 +1,85 @@
+"""Every exception that eventflow raises on purpose, as one family tree. Imports nothing.
+
+One class for each thing a caller can do something different about. A message names the thing,
+shows the value, says which rule it broke, and what to do when that is not plain.
+"""
+
+
+class EventflowError(Exception):
+    """Root of every exception that eventflow raises on purpose."""
+
+
+class DefinitionError(EventflowError):
+    """A workflow, rule or schedule is wrong as written. A retry cannot help; the source must."""
+
+
+class ReservedKeyError(DefinitionError):
+    """Someone tried to emit a key that belongs to the scheduler (S4)."""
+
+
+class ScheduleError(DefinitionError):
+    """A cron expression, interval or time zone is wrong as written (S32)."""
+
+
+class LoadError(DefinitionError):
+    """A file that should hold workflows is missing, does not import, or holds none."""
+
+
+class EventError(EventflowError):
+    """An event is refused before anything is written: bad key, value, size or field (S6)."""
+
+
+class DuplicateEventError(EventError):
+    """An event of this namespace, sender and id was emitted before, with another value (S3)."""
+
+
+class StateError(EventflowError):
+    """What a condition or task wanted to keep cannot be kept: not JSON, or too large."""
+
+
+class NotFoundError(EventflowError):
+    """A workflow, execution or task was named that this store does not hold."""
+
+
+class ConflictError(EventflowError):
+    """A command was refused because of the state its target is in."""
+
+
+class TransitionError(EventflowError):
+    """A status change that the table in `model.status` does not hold: always a bug of ours."""
+
+
+class StoreError(EventflowError):
+    """The store cannot be opened, read or written as asked."""
+
+
+class StoreBusyError(StoreError):
+    """Another scheduler holds this store; the message names it."""
+
+
+class LeaseLostError(StoreError):
+    """The cursor is not where this scheduler left it: another one decides now."""
+
+
+class TaskError(EventflowError):
+    """Root of what ends an attempt for a reason of its own."""
+
+
+class TaskTimeoutError(TaskError):
+    """An attempt ran longer than its task's `timeout` (S27)."""
+
+
+class WorkerLostError(TaskError):
+    """The process that ran an attempt is gone, or went silent (S28)."""
+
+
+class MissingOutputError(TaskError):
+    """A task takes the output of another that has not succeeded in this execution (S38)."""
+
+
+class ResultError(TaskError):
+    """A task returned what cannot be stored: not JSON, or too large (S37)."""
+
+
+class WaitTimeoutError(EventflowError):
+    """What was waited for did not happen in time; it goes on happening."""

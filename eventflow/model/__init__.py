@@ -1,0 +1,1 @@
+"""Words: what can be said about events, rules, workflows and statuses. Does nothing."""

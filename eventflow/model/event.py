@@ -1,0 +1,167 @@
+"""An event: a fact as the log holds it, and its wire form (CloudEvents 1.0, S7)."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from eventflow.errors import DefinitionError, EventError
+from eventflow.model.jsonvalue import JsonValueError, encode
+from eventflow.model.keys import check_key, check_name
+
+MAX_EVENT_BYTES = 256 * 1024
+_MAX_TEXT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact, as the log holds it (S1).
+
+    Attributes:
+        key: Dotted tokens; the only thing that rules are indexed by.
+        value: Any strict JSON value. Opaque to the scheduler; conditions read it. Do not change it.
+        sender: Who says so; with `namespace` and `id` the key against repeats (S3).
+        id: Empty until `emit` has drawn one; give one to make a repeat harmless.
+        time: When it happened by its sender's clock, aware UTC. Never used for ordering. `None`
+            until `emit` has set it.
+        attributes: Flat text attributes of the sender's.
+        workflow_execution_id: Set when, among task rules, only that execution's see it (S14).
+        offset: Place in the log, strictly increasing; 0 until the log has given one.
+        logged_at: The log's own clock, aware UTC; `None` until the log has it.
+        turn: Place in the order of deciding (S8); 0 until it is decided.
+    """
+
+    key: str
+    value: Any = None
+    namespace: str = field(default="default", kw_only=True)
+    sender: str = field(default="", kw_only=True)
+    id: str = field(default="", kw_only=True)
+    time: datetime | None = field(default=None, kw_only=True)
+    attributes: dict[str, str] = field(default_factory=dict, kw_only=True)
+    workflow_execution_id: int | None = field(default=None, kw_only=True)
+    offset: int = field(default=0, kw_only=True)
+    logged_at: datetime | None = field(default=None, kw_only=True)
+    turn: int = field(default=0, kw_only=True)
+
+    def to_cloudevent(self) -> dict[str, Any]:
+        """The event as CloudEvents 1.0 JSON (S7); `time` as RFC 3339 in UTC."""
+        wire: dict[str, Any] = {
+            "specversion": "1.0",
+            "type": self.key,
+            "source": self.sender or "eventflow",
+            "id": self.id,
+            "datacontenttype": "application/json",
+            "data": self.value,
+            "namespace": self.namespace,
+        }
+        if self.time is not None:
+            wire["time"] = self.time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if self.workflow_execution_id is not None:
+            wire["subject"] = str(self.workflow_execution_id)
+        return {**self.attributes, **wire}
+
+    @classmethod
+    def from_cloudevent(cls, wire: dict[str, Any]) -> "Event":
+        """Read CloudEvents 1.0 JSON. Extension attributes must be text (S1).
+
+        Raises:
+            EventError: If a required member is missing or a member is not what S7 says.
+        """
+        if not isinstance(wire, dict):
+            raise EventError(f"a CloudEvent is a JSON object, got {type(wire).__name__}")
+        if wire.get("specversion") != "1.0":
+            raise EventError(f"CloudEvents 1.0 wanted, got specversion {wire.get('specversion')!r}")
+        for name in ("type", "source", "id"):
+            if not isinstance(wire.get(name), str) or not wire[name]:
+                raise EventError(f"CloudEvent: {name!r} must be a non-empty text")
+        if "data_base64" in wire:
+            raise EventError("CloudEvent: 'data_base64' is not taken; put JSON into 'data'")
+        event = cls(
+            key=wire["type"],
+            value=wire.get("data"),
+            namespace=wire.get("namespace", "default"),
+            sender=wire["source"],
+            id=wire["id"],
+            time=_read_time(wire.get("time")),
+            attributes={name: wire[name] for name in sorted(wire) if name not in _MEMBERS},
+            workflow_execution_id=_read_subject(wire.get("subject")),
+        )
+        check_event(event)
+        return event
+
+
+_MEMBERS = frozenset(
+    [
+        "data",
+        "datacontenttype",
+        "dataschema",
+        "id",
+        "namespace",
+        "source",
+        "specversion",
+        "subject",
+        "time",
+        "type",
+    ]
+)
+
+
+def check_event(event: Event, *, max_bytes: int = MAX_EVENT_BYTES) -> str:
+    """Refuse what is not a well-formed event (S6); return the JSON text of its value.
+
+    Raises:
+        EventError: Says which part is wrong and why.
+    """
+    check_key(event.key)
+    try:
+        check_name("namespace", event.namespace)
+    except DefinitionError as error:
+        raise EventError(f"event {event.key!r}: {error}") from error
+    for name, text in (("sender", event.sender), ("id", event.id)):
+        if not isinstance(text, str) or len(text) > _MAX_TEXT or not _is_unicode(text):
+            raise EventError(
+                f"event {event.key!r}: {name} must be text of at most {_MAX_TEXT} characters"
+            )
+    if event.time is not None and event.time.tzinfo is None:
+        raise EventError(
+            f"event {event.key!r}: time must be aware, got naive {event.time.isoformat()}"
+        )
+    for name, text in event.attributes.items():
+        if not (isinstance(name, str) and isinstance(text, str) and _is_unicode(name + text)):
+            raise EventError(
+                f"event {event.key!r}: attribute {name!r} must be a flat text, got {text!r}"
+            )
+    try:
+        return encode(event.value, max_bytes=max_bytes)
+    except JsonValueError as error:
+        raise EventError(f"event {event.key!r}: {error}") from error
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read_time(text: Any) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise EventError(f"CloudEvent: 'time' {text!r} is not RFC 3339") from error
+    if time.tzinfo is None:
+        raise EventError(f"CloudEvent: 'time' {text!r} has no zone")
+    return time.astimezone(UTC)
+
+
+def _read_subject(text: Any) -> int | None:
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except (TypeError, ValueError) as error:
+        raise EventError(
+            f"CloudEvent: 'subject' {text!r} is not the id of a workflow execution"
+        ) from error

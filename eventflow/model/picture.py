@@ -1,0 +1,150 @@
+"""A workflow as text for a terminal, and as a Mermaid flowchart. SVG is in `model.svg`."""
+
+import re
+
+from eventflow.model.condition import Condition, EventCondition
+from eventflow.model.graph import (
+    Edge,
+    Kind,
+    Node,
+    graph_of,
+    operator_name,
+    starts_by_hand_only,
+    starts_with_execution,
+)
+from eventflow.model.keys import RESERVED
+from eventflow.model.phrase import phrase
+from eventflow.model.status import TaskAction
+from eventflow.model.svg import draw
+from eventflow.model.workflow import Workflow
+
+_VERB = {TaskAction.START: "starts", TaskAction.RESTART: "restarts", TaskAction.STOP: "stops"}
+_WIDTH = 10
+
+
+def to_text(workflow: Workflow) -> str:
+    """The workflow in words: how executions start, every task with its rules, outside events."""
+    lines = [f"workflow {workflow.name}  (namespace {workflow.namespace})"]
+    if workflow.description:
+        lines.append(f"  {_one_line(workflow.description)}")
+    lines += [_row("starts", when) for when in _beginnings(workflow)]
+    lines += [_row("ends", _ending(workflow))]
+    for name in workflow.tasks:
+        lines += ["", *_task_lines(workflow, name)]
+    events = outside_events(workflow)
+    if events:
+        lines += ["", "events from outside"]
+        width = max(map(len, events))
+        lines += [f"  {key:<{width}}  {', '.join(uses)}" for key, uses in events.items()]
+    return "\n".join(lines) + "\n"
+
+
+def to_mermaid(workflow: Workflow) -> str:
+    """The workflow as a Mermaid flowchart: boxes are tasks, rounded ones events from outside."""
+    graph = graph_of(workflow)
+    lines = ["flowchart LR"]
+    lines += [f"    {_mermaid_node(node)}" for node in graph.nodes]
+    lines += [f"    {_mermaid_edge(edge)}" for edge in graph.edges]
+    return "\n".join(lines) + "\n"
+
+
+def to_svg(workflow: Workflow) -> str:
+    """The workflow as one SVG document: no script, nothing from outside, light and dark."""
+    return draw(graph_of(workflow))
+
+
+def outside_events(workflow: Workflow) -> dict[str, list[str]]:
+    """Key or pattern of each event from outside -> what it may do, in order of definition."""
+    found: dict[str, list[str]] = {}
+    for rule in workflow.triggers:
+        for key in _outside_keys(rule.condition):
+            found.setdefault(key, []).append("new execution")
+    for name in workflow.tasks:
+        for task_rule in workflow.rules_of(name):
+            for key in _outside_keys(task_rule.condition):
+                use = f"{task_rule.action.value} {name}"
+                if use not in found.setdefault(key, []):
+                    found[key].append(use)
+    return found
+
+
+def _outside_keys(condition: Condition) -> list[str]:
+    if condition.members:
+        return [key for member in condition.members for key in _outside_keys(member)]
+    keys = (condition.key,) if isinstance(condition, EventCondition) else ()
+    return [key for key in keys or condition.expect_event_keys if not key.startswith(RESERVED)]
+
+
+def _beginnings(workflow: Workflow) -> list[str]:
+    found = ["when someone runs it"]
+    if workflow.schedule is not None:
+        found.append(f"at {workflow.schedule}, catch-up {workflow.catchup.value}")
+    return found + [f"on {phrase(rule.condition)}" for rule in workflow.triggers]
+
+
+def _ending(workflow: Workflow) -> str:
+    ends = "when nothing can happen in it any more"
+    periodic = any(task.settings.periodic_expression for task in workflow.tasks.values())
+    if workflow.completion == "manual" or periodic:
+        ends = "by a stop only"
+    if workflow.timeout is not None:
+        ends += f", or FAILED after {workflow.timeout:g} s"
+    return ends
+
+
+def _task_lines(workflow: Workflow, name: str) -> list[str]:
+    task = workflow.tasks[name]
+    told = [operator_name(task)]
+    for setting, value in task.settings.describe().items():
+        if setting not in ("periodic_expression", "autostart"):
+            told.append(f"{setting}={value!r}")
+    lines = [f"{name}  ({', '.join(told)})"]
+    if starts_with_execution(workflow, name):
+        lines.append(_row("starts", "with the execution"))
+    if task.settings.periodic_expression is not None:
+        lines.append(_row("starts", f"at {task.settings.periodic_expression}"))
+    for rule in workflow.rules_of(name):
+        lines.append(_row(_VERB[rule.action], f"when {phrase(rule.condition)}"))
+    if starts_by_hand_only(workflow, name):
+        lines.append(_row("starts", "by command only"))
+    if task.takes:
+        lines.append(_row("takes", f"the output of {', '.join(task.takes)}"))
+    return lines
+
+
+def _row(what: str, text: str) -> str:
+    return f"  {what:<{_WIDTH}}{text}"
+
+
+_SHAPES = {
+    Kind.TASK: ("[", "]"),
+    Kind.EVENT: ("([", "])"),
+    Kind.GATE: ("((", "))"),
+    Kind.CONDITION: ("{{", "}}"),
+    Kind.SCHEDULE: ("[/", "/]"),
+    Kind.EXECUTION: ("[[", "]]"),
+}
+# Mermaid reads labels as Markdown: an underscore inside a word is one, at its edge it is emphasis.
+_SPECIAL = re.compile(r"[^A-Za-z0-9 _.,()+/:-]|(?<![A-Za-z0-9])[_-]|[_-](?![A-Za-z0-9])")
+
+
+def _mermaid_node(node: Node) -> str:
+    left, right = _SHAPES[node.kind]
+    label = "<br/>".join(_escaped(line) for line in (node.label, *node.notes))
+    return f'{node.id}{left}"{label}"{right}'
+
+
+def _mermaid_edge(edge: Edge) -> str:
+    arrow = "-.->" if edge.data else "-->"
+    label = "<br/>".join(_escaped(line) for line in edge.labels)
+    shown = f'|"{label}"|' if label else ""
+    return f"{edge.source} {arrow}{shown} {edge.target}"
+
+
+def _escaped(text: str) -> str:
+    """Text for a quoted label: whatever means something to Mermaid goes by its number."""
+    return _SPECIAL.sub(lambda found: f"#{ord(found[0])};", _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

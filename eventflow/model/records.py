@@ -1,0 +1,113 @@
+"""What users read about executions: frozen values. The store makes them from its rows."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from eventflow.model.event import Event
+from eventflow.model.status import ENDED, WORKFLOW_ENDED, ExecutionType, TaskStatus, WorkflowStatus
+
+
+class TaskExecutionKey(NamedTuple):
+    """Names one run of one task; `sequence_number` counts from 1."""
+
+    workflow_execution_id: int
+    task_name: str
+    sequence_number: int
+
+    def __str__(self) -> str:
+        return f"{self.workflow_execution_id}_{self.task_name}_{self.sequence_number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """One entry of a run's history: the status it took, when, and in which attempt."""
+
+    status: TaskStatus
+    at: datetime
+    attempt: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailure:
+    """How one attempt failed (S37). `args` are the exception's arguments as JSON values."""
+
+    attempt: int
+    type_name: str
+    message: str
+    args: list[Any] = field(default_factory=list)
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskExecution:
+    """One run of one task.
+
+    Attributes:
+        sequence_number: Counts the runs of this task in its execution, from 1.
+        attempt: Counts the attempts of this run, from 1.
+        begin_date: When the first attempt began to run, aware UTC; `None` before.
+        end_date: When the run ended, aware UTC; `None` before.
+        started_by: What made the rule act: an event's key, or `autostart`, `command`, `periodic`.
+        trigger_turn: The turn of the event that started it (S8).
+        log_path: Where the newest attempt's output is, or empty.
+        waiting_for: Why it does not run yet, or empty.
+    """
+
+    id: int
+    workflow_execution_id: int
+    task_name: str
+    sequence_number: int
+    attempt: int
+    status: TaskStatus
+    execution_type: ExecutionType = ExecutionType.MANUAL
+    created_at: datetime | None = None
+    begin_date: datetime | None = None
+    end_date: datetime | None = None
+    started_by: str = ""
+    trigger_turn: int = 0
+    reason: str = ""
+    log_path: str = ""
+    waiting_for: str = ""
+
+    @property
+    def key(self) -> TaskExecutionKey:
+        return TaskExecutionKey(self.workflow_execution_id, self.task_name, self.sequence_number)
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowExecution:
+    """One execution of a workflow.
+
+    Attributes:
+        snapshot: Content hash of the definition that it runs (S41).
+        params: What the caller gave with the start; JSON.
+        trigger_event: The event that started it; `None` unless it is an EVENT execution (S16).
+        scheduled_time: The due time that a PERIODIC execution stands for, aware UTC (S33).
+        tasks: Its task executions, oldest first; empty where they were not asked for.
+        reason: Why it ended as it did, or why it waits; may be empty.
+    """
+
+    id: int
+    workflow_name: str
+    namespace: str
+    execution_type: ExecutionType
+    status: WorkflowStatus
+    snapshot: str = ""
+    params: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    begin_date: datetime | None = None
+    end_date: datetime | None = None
+    scheduled_time: datetime | None = None
+    trigger_event: Event | None = None
+    tasks: tuple[TaskExecution, ...] = ()
+    reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.status in WORKFLOW_ENDED

@@ -1,0 +1,312 @@
+"""Workflow: a named collection of tasks and rules, and its definition as content (S41).
+
+A workflow holds its tasks by name behind the small protocol `Task`, so that operators may know
+workflows and not the other way round.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar, Token
+from datetime import timedelta
+from typing import Any, Literal, Protocol, TypeVar
+
+from eventflow.errors import DefinitionError
+from eventflow.model.condition import (
+    AllOf,
+    Condition,
+    EventCondition,
+    Named,
+    TaskStatusCondition,
+    levels_of,
+)
+from eventflow.model.keys import check_name
+from eventflow.model.rule import TaskRule, WorkflowRule
+from eventflow.model.schedule import Catchup, Cron, Every, Schedule
+from eventflow.model.settings import TaskSettings
+from eventflow.model.status import TaskAction, TaskStatus
+from eventflow.model.suggest import nearest
+
+Wanted = TaskStatus | str | Iterable[TaskStatus | str]
+NamedTask = TypeVar("NamedTask", bound=str | Named)
+
+
+class Task(Protocol):
+    """What a workflow needs to know of an operator."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def settings(self) -> TaskSettings: ...
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Names of the tasks whose output its arguments take (S38)."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Its definition as JSON."""
+        ...
+
+
+_current: ContextVar["Workflow | None"] = ContextVar("eventflow_workflow", default=None)
+
+
+class Workflow:
+    """A collection of tasks and rules; define tasks inside `with Workflow(...):`.
+
+    Args:
+        schedule: When PERIODIC executions start; a Cron or Every (S32).
+        completion: `"auto"` ends an execution when nothing can happen in it any more (S29);
+            `"manual"` only by a stop or `timeout`.
+        timeout: Seconds after which an execution is stopped and FAILED.
+        max_active: Executions that may be RUNNING at once; more wait in INIT (S44).
+        catchup: What becomes of due times that passed while no scheduler ran (S33).
+        misfire_grace: Seconds that a due time may be late with `catchup="none"`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        namespace: str = "default",
+        *,
+        schedule: Schedule | None = None,
+        completion: Literal["auto", "manual"] = "auto",
+        timeout: float | None = None,
+        max_active: int = 16,
+        catchup: Catchup | str = Catchup.LATEST,
+        misfire_grace: float = 60.0,
+        tags: Iterable[str] = (),
+        description: str = "",
+    ) -> None:
+        check_name("workflow", name)
+        check_name("namespace", namespace)
+        self.name = name
+        self.namespace = namespace
+        self.schedule = _checked_schedule(name, schedule)
+        self.completion = _checked_completion(name, completion)
+        self.timeout = _positive(name, "timeout", timeout)
+        self.max_active = _checked_count(name, max_active)
+        self.catchup = _checked_catchup(name, catchup)
+        self.misfire_grace = timedelta(seconds=_positive(name, "misfire_grace", misfire_grace) or 0)
+        self.tags = tuple(tags)
+        self.description = description
+        self.tasks: dict[str, Task] = {}
+        self.triggers: list[WorkflowRule] = []
+        self._rules: dict[str, list[TaskRule]] = {}
+        self._token: Token[Workflow | None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Workflow {self.name!r}: {len(self.tasks)} tasks>"
+
+    def __enter__(self) -> "Workflow":
+        outer = _current.get()
+        if outer is not None:
+            raise DefinitionError(
+                f"workflow {self.name!r} is opened inside workflow {outer.name!r}; close the outer "
+                f"'with' first"
+            )
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
+            self._token = None
+
+    def add(self, task: Task) -> None:
+        """Take a task in; operators call it when they are made.
+
+        Raises:
+            DefinitionError: If the workflow has a task of that name already.
+        """
+        if task.name in self.tasks:
+            raise DefinitionError(
+                f"workflow {self.name!r} has a task {task.name!r} already; give this one another "
+                f"name"
+            )
+        self.tasks[task.name] = task
+
+    @property
+    def rules(self) -> dict[str, list[TaskRule]]:
+        """Task name -> its rules in order, the one worked out from outputs included (S18, S38)."""
+        return {name: self.rules_of(name) for name in self.tasks}
+
+    def rules_of(self, task_name: str) -> list[TaskRule]:
+        """The rules of one task, in order (S18)."""
+        task = self._task(task_name)
+        written = list(self._rules.get(task_name, ()))
+        starts = any(rule.action is not TaskAction.STOP for rule in written)
+        if task.takes and not starts and task.settings.autostart:
+            levels = [TaskStatusCondition(name, TaskStatus.SUCCESS) for name in task.takes]
+            written.append(TaskRule(AllOf(*levels), TaskAction.START))
+        return written
+
+    def action_on_condition(self, task_name: str, action: TaskAction, condition: Condition) -> None:
+        """Do `action` to a task whenever `condition` is met (S24)."""
+        rule = TaskRule(condition, action)
+        self._task(task_name)
+        for level in levels_of(condition):
+            self._check_upstream(task_name, level.task)
+        self._rules.setdefault(task_name, []).append(rule)
+
+    def action_on_event_received(self, task_name: str, event_key: str, action: TaskAction) -> None:
+        """Do `action` to a task on each event whose key fits `event_key` (S24)."""
+        self.action_on_condition(task_name, action, EventCondition(event_key))
+
+    def action_on_task_status(
+        self,
+        task_name: str,
+        action: TaskAction,
+        upstream_task_status_dict: Mapping[NamedTask, Wanted],
+    ) -> None:
+        """Do `action` to a task when the latest runs of all named tasks stand as wanted (S22)."""
+        if not upstream_task_status_dict:
+            raise DefinitionError(f"task {task_name!r}: a status rule needs at least one task")
+        levels = []
+        for upstream, wanted in upstream_task_status_dict.items():
+            if not isinstance(upstream, str):
+                self._check_own(task_name, upstream)
+            levels.append(TaskStatusCondition(upstream, wanted))
+        self.action_on_condition(task_name, action, AllOf(*levels))
+
+    def trigger_on_event(self, key: str) -> None:
+        """Start an EVENT execution for each event whose key fits `key` (S15)."""
+        self.trigger_on_condition(EventCondition(key))
+
+    def trigger_on_condition(self, condition: Condition) -> None:
+        """Start an EVENT execution whenever `condition` is met (S15)."""
+        rule = WorkflowRule(condition)
+        for level in levels_of(condition):
+            raise DefinitionError(
+                f"workflow {self.name!r}: a workflow rule has no execution in which task "
+                f"{level.task!r} could have a status; listen to the event "
+                f"'eventflow.task.<workflow>.{level.task}.<status>' instead"
+            )
+        self.triggers.append(rule)
+
+    def validate(self) -> None:
+        """Refuse a workflow that cannot work as written.
+
+        Raises:
+            DefinitionError: If it has no task, a task takes the output of a task that is not here,
+                or none of its tasks can ever start.
+        """
+        if not self.tasks:
+            raise DefinitionError(
+                f"workflow {self.name!r} has no task; make operators inside 'with Workflow(...):'"
+            )
+        for task in self.tasks.values():
+            for upstream in task.takes:
+                self._check_upstream(task.name, upstream)
+
+    def definition(self) -> dict[str, Any]:
+        """The workflow as JSON: what its snapshot's hash is made from (S41)."""
+        return {
+            "workflow": self.name,
+            "namespace": self.namespace,
+            "schedule": self.schedule.definition() if self.schedule else None,
+            "completion": self.completion,
+            "timeout_s": self.timeout,
+            "max_active": self.max_active,
+            "catchup": self.catchup.value,
+            "misfire_grace_s": self.misfire_grace.total_seconds(),
+            "tags": list(self.tags),
+            "description": self.description,
+            "tasks": [
+                {
+                    **task.describe(),
+                    "rules": [
+                        {"when": rule.condition.describe(), "action": rule.action.value}
+                        for rule in self.rules_of(task.name)
+                    ],
+                }
+                for task in self.tasks.values()
+            ],
+            "triggers": [rule.condition.describe() for rule in self.triggers],
+        }
+
+    def _task(self, name: str) -> Task:
+        try:
+            return self.tasks[name]
+        except KeyError:
+            raise DefinitionError(
+                f"workflow {self.name!r} has no task {name!r}{nearest(name, self.tasks)}"
+            ) from None
+
+    def _check_upstream(self, task_name: str, upstream: str) -> None:
+        if upstream not in self.tasks:
+            raise DefinitionError(
+                f"task {task_name!r} waits for the status of task {upstream!r}, which is not in "
+                f"workflow {self.name!r}{nearest(upstream, self.tasks)}; another workflow's tasks "
+                f"are watched by trigger_on_event('eventflow.task.<workflow>.{upstream}.success')"
+            )
+
+    def _check_own(self, task_name: str, upstream: Named) -> None:
+        if self.tasks.get(upstream.name) is not upstream:
+            raise DefinitionError(
+                f"task {task_name!r} waits for the status of {upstream!r}, which is not in "
+                f"workflow {self.name!r}; another workflow's tasks are watched by "
+                f"trigger_on_event('eventflow.task.<workflow>.{upstream.name}.success')"
+            )
+
+
+def current_workflow(task_name: str) -> Workflow:
+    """The workflow whose `with` block is open in this thread.
+
+    Raises:
+        DefinitionError: If none is open; names the task that is being made.
+    """
+    workflow = _current.get()
+    if workflow is None:
+        raise DefinitionError(
+            f"operator {task_name!r} is made outside a workflow; put it under 'with Workflow(...):'"
+        )
+    return workflow
+
+
+def content_hash(content: Any) -> str:
+    """The SHA-256 of JSON content in canonical form: what names a snapshot."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checked_schedule(name: str, schedule: Schedule | None) -> Schedule | None:
+    if schedule is not None and not isinstance(schedule, Cron | Every):
+        raise DefinitionError(
+            f"workflow {name!r}: schedule must be Cron('0 2 * * *', tz='Europe/Berlin') or "
+            f"Every(seconds=30), got {schedule!r}"
+        )
+    return schedule
+
+
+def _checked_completion(name: str, completion: str) -> str:
+    if completion not in ("auto", "manual"):
+        raise DefinitionError(
+            f"workflow {name!r}: completion is 'auto' or 'manual', got {completion!r}"
+        )
+    return completion
+
+
+def _checked_catchup(name: str, catchup: Catchup | str) -> Catchup:
+    try:
+        return Catchup(catchup)
+    except ValueError as error:
+        raise DefinitionError(
+            f"workflow {name!r}: catchup is 'none', 'latest' or 'all', got {catchup!r}"
+        ) from error
+
+
+def _checked_count(name: str, count: int) -> int:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise DefinitionError(f"workflow {name!r}: max_active is a number from 1, got {count!r}")
+    return count
+
+
+def _positive(name: str, what: str, seconds: float | None) -> float | None:
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise DefinitionError(f"workflow {name!r}: {what} is seconds over 0, got {seconds!r}")
+    return float(seconds)
