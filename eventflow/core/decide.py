@@ -62,9 +62,11 @@ def take(
     judged = judge(world, event, ask, level_rules=latest)
     for write in judged.writes:
         deciding.change(write)
-    _decide(deciding, judged, told, timer, result)
-    for change in deciding.changes:
-        change.apply(draft)
+    _decide(deciding, timer, result)
+    # A rule may listen to the very report, timer or command that has just been decided (S4).
+    deciding.apply(draft)
+    _decide_rules(deciding, judged, told)
+    deciding.apply(draft)
     return Decision(
         event,
         turn,
@@ -144,8 +146,11 @@ def _tell(draft: Draft, event: Event) -> tuple[list[Rule], bool]:
         return [], True
     fact = event.value
     task, number, status = fact["task"], fact["sequence_number"], TaskStatus(fact["status"])
-    known = live.standing(task).told
-    if known is not None and number < known[0]:
+    standing = live.standing(task)
+    behind = standing.told is not None and number < standing.told[0]
+    # A successor that was dropped before its INIT was decided: LATEST passes over it (S20).
+    dropped = standing.latest is not None and number > standing.latest.sequence_number
+    if behind or dropped:
         return [], False
     Told(live.id, task, number, status).apply(draft)
     if live.stopping:
@@ -157,13 +162,7 @@ def _tell(draft: Draft, event: Event) -> tuple[list[Rule], bool]:
     ], True
 
 
-def _decide(
-    deciding: Deciding,
-    judged: Judged,
-    told: list[Rule],
-    timer: Timer | None,
-    result: str | None,
-) -> None:
+def _decide(deciding: Deciding, timer: Timer | None, result: str | None) -> None:
     key = deciding.event.key
     if key.startswith(COMMAND):
         decide_command(deciding, key.removeprefix(COMMAND), deciding.event.value)
@@ -173,7 +172,6 @@ def _decide(
         decide_alarm(deciding, timer)
     elif key == QUIET:
         decide_quiet(deciding, deciding.event.value["workflow_execution_id"])
-    _decide_rules(deciding, judged, told)
 
 
 def _decide_rules(deciding: Deciding, judged: Judged, told: list[Rule]) -> None:
@@ -183,7 +181,11 @@ def _decide_rules(deciding: Deciding, judged: Judged, told: list[Rule]) -> None:
         execution_id = create(deciding, known, ExecutionType.EVENT, trigger=event)
         workflow = (known.plan.namespace, known.plan.name)
         deciding.note(Outcome(execution_id, workflow, "started", action="trigger"))
-    met = [(live, rules) for live, rules in judged.rules if live.id in world.executions]
+    met = [
+        (live, rules)
+        for live, rules in judged.rules
+        if live.id in world.executions and not live.stopping
+    ]
     if told and event.workflow_execution_id is not None:
         live = world.executions[event.workflow_execution_id]
         others = [rules for found, rules in met if found is live]

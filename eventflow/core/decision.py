@@ -5,7 +5,7 @@ from datetime import datetime
 
 from eventflow.core.changes import Change
 from eventflow.core.judge import Verdict
-from eventflow.core.world import World
+from eventflow.core.world import Draft, World
 from eventflow.model.event import Event
 
 
@@ -54,6 +54,7 @@ class Deciding:
     outcomes: list[Outcome] = field(default_factory=list)
     _runs: int = 0
     _executions: int = 0
+    _applied: int = 0
 
     def new_run_id(self) -> int:
         self._runs += 1
@@ -65,6 +66,13 @@ class Deciding:
 
     def change(self, change: Change) -> None:
         self.changes.append(change)
+
+    def apply(self, draft: Draft) -> None:
+        """Make what was decided so far true in the draft: what is decided next builds on it."""
+        for change in self.changes[self._applied :]:
+            change.apply(draft)
+        self._applied = len(self.changes)
+        self._runs = self._executions = 0
 
     def note(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

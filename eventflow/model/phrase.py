@@ -1,7 +1,13 @@
 """A condition in words: for pictures, listings and "what is being waited for". One line each."""
 
-from eventflow.model.condition import AllOf, AnyOf, Condition, EventCondition, Not
-from eventflow.model.condition import TaskStatusCondition
+from eventflow.model.condition import (
+    AllOf,
+    AnyOf,
+    Condition,
+    EventCondition,
+    Not,
+    TaskStatusCondition,
+)
 from eventflow.model.status import TaskStatus
 
 

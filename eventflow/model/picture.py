@@ -104,7 +104,8 @@ def _task_lines(workflow: Workflow, name: str) -> list[str]:
     if task.settings.periodic_expression is not None:
         lines.append(_row("starts", f"at {task.settings.periodic_expression}"))
     for rule in workflow.rules_of(name):
-        lines.append(_row(_VERB[rule.action], f"when {phrase(rule.condition)}"))
+        when = "when" if rule.condition.is_level else "on"
+        lines.append(_row(_VERB[rule.action], f"{when} {phrase(rule.condition)}"))
     if starts_by_hand_only(workflow, name):
         lines.append(_row("starts", "by command only"))
     if task.takes:

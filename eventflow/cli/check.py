@@ -1,0 +1,81 @@
+"""`eventflow check`: what the workflows of a file are, without a store and without running them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from eventflow.cli import options
+from eventflow.cli.printing import say, say_json
+from eventflow.cli.schedules import due_after, local, zone_of
+from eventflow.clock import SystemClock
+from eventflow.core.firetimes import next_due
+from eventflow.core.waiting import never_start
+from eventflow.errors import LoadError
+from eventflow.executors.code import load_workflows
+from eventflow.model.picture import to_text
+from eventflow.model.suggest import nearest
+from eventflow.model.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """What came of one workflow."""
+
+    workflow: Workflow
+    next_due: list[datetime]
+    warnings: list[str]
+
+
+def check(
+    file: Annotated[str, typer.Argument(metavar="FILE[:NAME]", help="A file of workflows.")],
+    as_json: options.AsJson = False,
+) -> None:
+    """Check the workflows of a file without running them: rules, next due times, warnings.
+
+    Exit status: 0 when they can run as they are written, also with warnings; 2 when not.
+    """
+    path, name = options.read_place(file)
+    loaded = load_workflows(path)
+    chosen = [workflow for workflow in loaded if name in ("", workflow.name)]
+    if not chosen:
+        names = [workflow.name for workflow in loaded]
+        raise LoadError(
+            f"{path} has no workflow {name!r}{nearest(name, names)}; it defines: {', '.join(names)}"
+        )
+    checked = [_check(workflow) for workflow in chosen]
+    if as_json:
+        say_json(
+            [
+                {
+                    "definition": one.workflow.definition(),
+                    "next_due": one.next_due,
+                    "warnings": one.warnings,
+                }
+                for one in checked
+            ]
+        )
+        return
+    for one in checked:
+        say(to_text(one.workflow))
+        schedule = one.workflow.schedule
+        if schedule is not None:
+            shown = ", ".join(local(due, zone_of(schedule)) for due in one.next_due)
+            say(f"next due: {shown}", "")
+        say(*[f"warning: {warning}" for warning in one.warnings])
+    count = sum(len(one.warnings) for one in checked)
+    say(f"{path}: {len(checked)} workflow(s) in order, {count} warning(s)")
+
+
+def _check(workflow: Workflow) -> _Checked:
+    workflow.validate()
+    now = SystemClock().now()
+    schedule = workflow.schedule
+    first = next_due(schedule, now, anchor=now) if schedule is not None else None
+    due = due_after(schedule, first) if schedule is not None and first is not None else []
+    warnings = [
+        f"task {task!r} can never start but by command: no rule, schedule or output can begin it"
+        for task in never_start(workflow)
+    ]
+    return _Checked(workflow=workflow, next_due=due, warnings=warnings)

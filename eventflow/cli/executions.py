@@ -1,0 +1,272 @@
+"""`eventflow execution ...`: start, list, show and stop executions, and read their logs."""
+
+from typing import Annotated, Any
+
+import typer
+
+from eventflow.cli import options
+from eventflow.cli.follow import Follower, Killed, show_end, view_for
+from eventflow.cli.interrupts import Interrupts
+from eventflow.cli.logs import print_logs
+from eventflow.cli.opened import (
+    NO_SCHEDULER,
+    find_execution,
+    find_workflow,
+    open_client,
+    sketch,
+)
+from eventflow.cli.overview import failure_lines, headline, origin, tasks_table, waiting_lines
+from eventflow.cli.printing import clean, lasted, note, plain, say, say_json, screen, table, when
+from eventflow.cli.watch import Watch
+from eventflow.clock import SystemClock
+from eventflow.model.records import TaskExecution, WorkflowExecution
+from eventflow.model.status import WorkflowStatus
+from eventflow.runtime.handle import ExecutionHandle
+from eventflow.runtime.remote import RemoteClient
+from eventflow.store.ports import Store
+
+app = typer.Typer(no_args_is_help=True)
+FAILED, KILLED = 1, 130
+History = Annotated[bool, typer.Option("--history", help="Every status with its time, too.")]
+
+
+@app.command()
+def start(
+    name: Annotated[str, typer.Argument(help="Name of a registered workflow.")],
+    param: options.Params = None,
+    namespace: options.Namespace = "default",
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Start an execution of a registered workflow.
+
+    Exit status with --wait: 0 when it ended SUCCESS, 1 when not. Ctrl-C then stops the execution.
+    """
+    params = options.read_params(param)
+    with open_client(store) as remote:
+        find_workflow(remote.store, name, namespace)
+        command = remote.client.run(namespace, name, params)
+        handle = ExecutionHandle(remote.client, command=command)
+        served = remote.store.holder() is not None
+        if not served and not wait:
+            _say_started(name, None, command.offset, as_json=as_json)
+            return
+        if not served:
+            note(f"execution of {name}: {NO_SCHEDULER}")
+            remote.client.outcome(command, None)
+        if wait:
+            raise typer.Exit(_follow(remote, handle.id, command.offset, as_json=as_json))
+        _say_started(name, handle.id, command.offset, as_json=as_json)
+
+
+def _say_started(name: str, execution_id: int | None, offset: int, *, as_json: bool) -> None:
+    if as_json:
+        say_json({"workflow": name, "execution": execution_id, "offset": offset})
+    elif execution_id is None:
+        say(f"execution of {name} is asked for: {NO_SCHEDULER}")
+    else:
+        say(f"execution {execution_id} of {name} is started")
+
+
+def _follow(remote: RemoteClient, execution_id: int, offset: int, *, as_json: bool) -> int:
+    clock = SystemClock()
+    follower = Follower(remote.client, clock, view_for(silent=as_json), None, lambda: None)
+    with Interrupts() as interrupts:
+        try:
+            found = follower.follow(Watch(remote.store, clock, execution_id, offset), interrupts)
+        except Killed:
+            note(f"execution {execution_id} is not waited for any more; it goes on")
+            return KILLED
+    success = show_end(remote.store, clock, found, as_json=as_json, brief=False)
+    return 0 if success else FAILED
+
+
+@app.command("list")
+def list_executions(
+    workflow: Annotated[
+        str | None, typer.Option("--workflow", help="Of this workflow only.", show_default=False)
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", help="Of this namespace only.", show_default=False)
+    ] = None,
+    status: Annotated[
+        list[WorkflowStatus] | None,
+        typer.Option(
+            "--status", help="With this status only; several times if need be.", show_default=False
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List executions, the newest first."""
+    with open_client(store) as remote:
+        found = remote.store.executions(
+            workflow=workflow, namespace=namespace, statuses=status or (), limit=limit
+        )
+    if as_json:
+        say_json(found)
+        return
+    now = SystemClock().now()
+    rows = [
+        (
+            one.id,
+            one.workflow_name,
+            one.namespace,
+            one.execution_type.value,
+            one.status.value,
+            one.begin_date or one.created_at,
+            lasted(one.begin_date, one.end_date or now),
+            one.trigger_event.key if one.trigger_event else one.scheduled_time,
+            one.reason,
+        )
+        for one in found
+    ]
+    columns = ("id", "workflow", "namespace", "type", "status", "began", "duration", "for", "note")
+    screen().print(table(columns, rows))
+
+
+@app.command()
+def show(
+    execution_id: options.ExecutionId,
+    history: History = False,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show an execution: its tasks, its failures, and what is being waited for."""
+    with open_client(store) as remote:
+        execution = find_execution(remote.store, execution_id)
+        workflow = sketch(remote.store, execution.snapshot)
+        waiting = waiting_lines(remote.store, execution, workflow)
+        if not execution.ended and remote.store.holder() is None:
+            waiting.append("a scheduler: none runs on this store")
+        if as_json:
+            say_json(_document(remote.store, execution, waiting, history=history))
+            return
+        now = SystemClock().now()
+        console = screen()
+        console.print(headline(execution, now), style="bold")
+        for line in _about(execution):
+            console.print(line)
+        console.print()
+        console.print(tasks_table(execution.tasks, now))
+        for run in execution.tasks:
+            _show_failures(remote.store, run)
+        if history:
+            console.print("\nhistory", style="bold")
+            console.print(_history_table(remote.store, execution))
+        if waiting:
+            console.print("\nwaiting", style="bold")
+            for line in waiting:
+                console.print(f"  {clean(line)}")
+
+
+def _about(execution: WorkflowExecution) -> list[str]:
+    trigger = execution.trigger_event
+    began = f"  began      {when(execution.begin_date)}" if execution.begin_date else ""
+    return [
+        line
+        for line in (
+            f"  type       {execution.execution_type.value}",
+            f"  namespace  {execution.namespace}",
+            began,
+            f"  ended      {when(execution.end_date)}" if execution.end_date else "",
+            f"  due        {when(execution.scheduled_time)}" if execution.scheduled_time else "",
+            f"  event      {trigger.key} (offset {trigger.offset})" if trigger else "",
+            f"  params     {clean(str(plain(execution.params)))}" if execution.params else "",
+            f"  snapshot   {execution.snapshot[:12]}",
+        )
+        if line
+    ]
+
+
+def _show_failures(store: Store, run: TaskExecution) -> None:
+    for failure in store.failures(run.id):
+        title = f"\n{run.task_name} #{run.sequence_number}, attempt {failure.attempt} failed:"
+        path = store.log_path(
+            run.workflow_execution_id, run.task_name, run.sequence_number, failure.attempt
+        )
+        screen().print(title, style="bold red")
+        for line in failure_lines(failure, str(path) if path is not None else ""):
+            screen().print(f"  {line}")
+
+
+def _history_table(store: Store, execution: WorkflowExecution) -> Any:
+    rows = [
+        (
+            change.at,
+            run.task_name,
+            run.sequence_number,
+            change.attempt,
+            change.status.value,
+            change.reason or (origin(run.started_by) if number == 0 else ""),
+        )
+        for run in execution.tasks
+        for number, change in enumerate(store.history(run.id))
+    ]
+    rows.sort(key=lambda row: row[0])
+    return table(("time", "task", "run", "attempt", "status", "note"), rows)
+
+
+def _document(
+    store: Store, execution: WorkflowExecution, waiting: list[str], *, history: bool
+) -> dict[str, Any]:
+    tasks = []
+    for run in execution.tasks:
+        told = {**plain(run), "failures": plain(store.failures(run.id))}
+        if history:
+            told["history"] = plain(store.history(run.id))
+        tasks.append(told)
+    return {**plain(execution), "tasks": tasks, "waiting": waiting}
+
+
+@app.command()
+def stop(
+    execution_id: options.ExecutionId,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for whoever looks.")] = "",
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Stop an execution: what runs is stopped, then it ends STOPPED."""
+    with open_client(store) as remote:
+        find_execution(remote.store, execution_id)
+        command = remote.client.stop(execution_id, reason)
+        did = NO_SCHEDULER
+        if remote.store.holder() is not None:
+            record = remote.client.outcome(command)
+            did = record.did if record is not None else ""
+    if as_json:
+        say_json({"execution": execution_id, "did": did, "offset": command.offset})
+    else:
+        say(f"execution {execution_id}: {did}")
+
+
+@app.command()
+def logs(
+    execution_id: options.ExecutionId,
+    task: Annotated[str | None, typer.Argument(help="Of this task only.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the execution has ended.")
+    ] = False,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", min=1, help="This attempt only.", show_default=False)
+    ] = None,
+    sequence: Annotated[
+        int | None,
+        typer.Option("--sequence", min=1, help="This run of the task only.", show_default=False),
+    ] = None,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print what tasks wrote, attempt by attempt. With --json one line for each line."""
+    with open_client(store) as remote:
+        print_logs(
+            remote,
+            execution_id,
+            task=task,
+            attempt=attempt,
+            sequence=sequence,
+            follow=follow,
+            as_json=as_json,
+        )

@@ -1,0 +1,84 @@
+"""The logs of an execution, attempt by attempt, to its end if asked to follow."""
+
+from collections.abc import Iterable
+
+from eventflow.cli.opened import find_execution, find_task
+from eventflow.cli.printing import say, say_json
+from eventflow.cli.tails import LogLine, Tails
+from eventflow.model.records import WorkflowExecution
+from eventflow.runtime.remote import RemoteClient
+
+# Nobody rings a bell for a line in a file.
+LOOK_S = 0.2
+
+
+def print_logs(
+    remote: RemoteClient,
+    execution_id: int,
+    *,
+    task: str | None,
+    attempt: int | None,
+    sequence: int | None,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Print the lines of an execution's attempts; with `follow` until it has ended.
+
+    Raises:
+        NotFoundError: If there is no such execution, or its workflow has no such task.
+    """
+    store = remote.store
+    execution = find_execution(store, execution_id)
+    if task is not None:
+        find_task(store, execution, task)
+    tails = Tails(store)
+    printer = _Printer(as_json=as_json, attempt=attempt)
+    while True:
+        runs = [
+            run
+            for run in execution.tasks
+            if task in (None, run.task_name) and sequence in (None, run.sequence_number)
+        ]
+        printer.show(tails.new_lines(runs))
+        if not follow or execution.ended:
+            return
+        execution = _next(remote, execution)
+
+
+def _next(remote: RemoteClient, execution: WorkflowExecution) -> WorkflowExecution:
+    """The execution a moment later, or when it has ended."""
+
+    def ended() -> bool | None:
+        status = remote.store.execution_status(execution.id)
+        return True if status is not None and status.ended else None
+
+    remote.until(ended, LOOK_S)
+    return find_execution(remote.store, execution.id)
+
+
+class _Printer:
+    """Prints lines; a header where another attempt begins than the one before."""
+
+    def __init__(self, *, as_json: bool, attempt: int | None) -> None:
+        self._as_json = as_json
+        self._attempt = attempt
+        self._last: tuple[int, int] | None = None
+
+    def show(self, lines: Iterable[LogLine]) -> None:
+        for line in lines:
+            if self._attempt not in (None, line.attempt):
+                continue
+            run = line.run
+            if self._as_json:
+                told = {
+                    "task": run.task_name,
+                    "sequence_number": run.sequence_number,
+                    "attempt": line.attempt,
+                    "line": line.text,
+                }
+                say_json(told, indent=None)
+                continue
+            if self._last != (run.id, line.attempt):
+                self._last = (run.id, line.attempt)
+                say(f"==> {run.task_name} #{run.sequence_number}, attempt {line.attempt} <==")
+            say(line.text)

@@ -1,0 +1,89 @@
+"""Options that several commands take, and how their texts are read."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eventflow.errors import EventflowError, LoadError
+from eventflow.model.jsonvalue import JsonValueError, decode
+
+
+class ExecutorName(StrEnum):
+    """What `--executor` takes."""
+
+    THREADS = "threads"
+    PROCESSES = "processes"
+
+
+class LogFormat(StrEnum):
+    """What `--log-format` takes."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="URL of the store, as sqlite:///eventflow.db. [default: EVENTFLOW_STORE, or else "
+        "eventflow.toml, or else sqlite:///eventflow.db]",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
+Namespace = Annotated[str, typer.Option("--namespace", help="Namespace of the workflow.")]
+Params = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        help="A parameter as NAME=VALUE, several times if need be. A value that is JSON is taken "
+        "as JSON, any other as text.",
+        show_default=False,
+    ),
+]
+Executor = Annotated[
+    ExecutorName | None,
+    typer.Option("--executor", help="Where tasks run. [default: processes]", show_default=False),
+]
+ExecutionId = Annotated[int, typer.Argument(help="Id of the workflow execution.")]
+
+
+def read_params(given: list[str] | None) -> dict[str, Any]:
+    """The parameters that `--param` gave.
+
+    Raises:
+        EventflowError: If one is not NAME=VALUE, or a name stands twice.
+    """
+    params: dict[str, Any] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise EventflowError(f"--param {text!r} is not NAME=VALUE, as --param day=2026-01-01")
+        if name in params:
+            raise EventflowError(f"--param {name!r} is given twice")
+        try:
+            params[name] = decode(value)
+        except JsonValueError:
+            params[name] = value
+    return params
+
+
+def read_place(text: str) -> tuple[Path, str]:
+    """FILE or FILE:NAME as path and name; the name is empty where none was given.
+
+    Raises:
+        LoadError: If there is no such file.
+    """
+    path = Path(text)
+    name = ""
+    if not path.exists() and ":" in text:
+        before, _, name = text.rpartition(":")
+        path = Path(before)
+    if path.is_dir():
+        raise LoadError(f"{path} is a folder; name a Python file that defines workflows")
+    if not path.is_file():
+        raise LoadError(f"{path}: there is no such file")
+    return path, name

@@ -1,0 +1,140 @@
+"""What commands print: JSON documents, tables, and times as people read them."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from eventflow.errors import EventflowError
+
+_PIPED_WIDTH = 240
+STYLES = {
+    "SUCCESS": "green",
+    "FAILED": "bold red",
+    "RUNNING": "cyan",
+    "STOPPED": "yellow",
+    "STOPPING": "yellow",
+    "RESTARTING": "yellow",
+    "RETRYING": "magenta",
+}
+
+
+class _Screen(Console):
+    """A console whose reader may go away: then nothing is shown, and the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def screen() -> Console:
+    """Standard output, for people: as wide as the terminal, or wide enough for what is piped."""
+    width = None if sys.stdout.isatty() else _PIPED_WIDTH
+    return _Screen(highlight=False, markup=False, emoji=False, width=width, soft_wrap=True)
+
+
+def say(*lines: str) -> None:
+    """Plain lines to standard output."""
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def note(line: str) -> None:
+    """A remark beside the output: one line to standard error."""
+    sys.stderr.write(f"eventflow: {line}\n")
+    sys.stderr.flush()
+
+
+def say_json(document: Any, *, indent: int | None = 2) -> None:
+    """One JSON document to standard output; without indent it is one line of a stream."""
+    say(json.dumps(plain(document), ensure_ascii=False, indent=indent))
+
+
+def plain(value: Any) -> Any:
+    """Records as JSON: fields by name, instants as ISO 8601 in UTC, durations as seconds."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(member) for name, member in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(member) for member in value]
+    return value
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A plain table. A cell that is a status gets its colour; text is shown as it is."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*[cell(value) for value in row])
+    return made
+
+
+def cell(value: object) -> Text:
+    """One value as a table shows it; control characters are made visible."""
+    if isinstance(value, Text):
+        return value
+    text = when(value) if isinstance(value, datetime) else str(value if value is not None else "")
+    return Text(clean(text), style=STYLES.get(text, ""))
+
+
+def clean(text: str) -> str:
+    """Text of others for a terminal: no escape sequences, no line breaks."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
+def when(instant: datetime | None) -> str:
+    """An instant on the clocks of this machine's zone, to the second."""
+    return instant.astimezone().strftime("%Y-%m-%d %H:%M:%S") if instant is not None else ""
+
+
+def clock(instant: datetime) -> str:
+    """The time of day of an instant, to the millisecond, in this machine's zone."""
+    return instant.astimezone().isoformat(timespec="milliseconds")[11:23]
+
+
+def lasted(begin: datetime | None, end: datetime | None) -> str:
+    """How long something took: `0.12 s`, `3 min 05 s`, `2 h 07 min`; empty before it began."""
+    if begin is None or end is None:
+        return ""
+    seconds = max((end - begin).total_seconds(), 0.0)
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write what `-o` asked for.
+
+    Raises:
+        EventflowError: If it cannot be written; names the file.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EventflowError(f"{path} cannot be written: {error.strerror or error}") from error

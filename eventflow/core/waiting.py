@@ -1,0 +1,158 @@
+"""What is being waited for: why a task has not started, and whether it ever can (S42). Pure.
+
+Works on the workflow and the statuses of its tasks alone, so that it can be asked about any
+execution that the store holds. What a combination has latched is not in there: of two events that
+a rule wants, both are named, also when one has come.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from eventflow.model.condition import AllOf, AnyOf, Condition, Not, TaskStatusCondition
+from eventflow.model.keys import matches, task_key
+from eventflow.model.phrase import phrase
+from eventflow.model.rule import TaskRule
+from eventflow.model.status import ALIVE, TaskAction, TaskStatus
+from eventflow.model.workflow import Workflow
+
+Statuses = Mapping[str, TaskStatus | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A task that has not run, and what one of its rules still wants.
+
+    Attributes:
+        missing: In words, each for itself; empty for a task without a rule that starts it: it
+            starts with its execution, or by command only, which `possible` tells apart.
+        possible: Whether it can still come; a branch not taken is not waited for.
+    """
+
+    task: str
+    action: TaskAction
+    missing: tuple[str, ...]
+    possible: bool
+
+
+def waits_for(workflow: Workflow, statuses: Statuses) -> list[Waiting]:
+    """What the rules of each task that has never run still want, in order of definition.
+
+    Args:
+        statuses: Task -> status of its latest run; missing or `None` when it has none.
+    """
+    coming = _coming(workflow, statuses)
+    found = []
+    for name in workflow.tasks:
+        if statuses.get(name) is not None:
+            continue
+        starters = _starters(workflow, name)
+        for rule in starters:
+            found.append(
+                Waiting(
+                    task=name,
+                    action=rule.action,
+                    missing=tuple(_missing(rule.condition, statuses)),
+                    possible=_can_be_met(workflow, rule.condition, statuses, coming),
+                )
+            )
+        if not starters:
+            found.append(
+                Waiting(task=name, action=TaskAction.START, missing=(), possible=name in coming)
+            )
+    return found
+
+
+def never_start(workflow: Workflow) -> list[str]:
+    """The tasks that no rule, clock or beginning can bring to run, in order of definition."""
+    coming = _coming(workflow, {})
+    return [name for name in workflow.tasks if name not in coming]
+
+
+def _starters(workflow: Workflow, name: str) -> list[TaskRule]:
+    return [rule for rule in workflow.rules_of(name) if rule.action is not TaskAction.STOP]
+
+
+def _begins(workflow: Workflow, name: str) -> bool:
+    """Whether it starts with its execution, or by its own clock (S25, S34, S38)."""
+    task = workflow.tasks[name]
+    if task.settings.periodic_expression is not None:
+        return True
+    starts = any(rule.action is TaskAction.START for rule in workflow.rules_of(name))
+    return task.settings.autostart and not starts and not task.takes
+
+
+def _coming(workflow: Workflow, statuses: Statuses) -> set[str]:
+    """The tasks that are alive, or that have never run and can still come to: a fixed point."""
+    coming = {name for name, status in statuses.items() if status in ALIVE}
+    waiting = [name for name in workflow.tasks if statuses.get(name) is None]
+    coming |= {name for name in waiting if _begins(workflow, name)}
+    while True:
+        more = {
+            name
+            for name in waiting
+            if name not in coming
+            and any(
+                _can_be_met(workflow, rule.condition, statuses, coming)
+                for rule in _starters(workflow, name)
+            )
+        }
+        if not more:
+            return coming
+        coming |= more
+
+
+def _can_be_met(
+    workflow: Workflow, condition: Condition, statuses: Statuses, coming: set[str]
+) -> bool:
+    match condition:
+        case TaskStatusCondition():
+            return condition.task in coming or statuses.get(condition.task) in condition.wanted
+        case AllOf():
+            return all(
+                _can_be_met(workflow, member, statuses, coming) for member in condition.members
+            )
+        case AnyOf():
+            return any(
+                _can_be_met(workflow, member, statuses, coming) for member in condition.members
+            )
+        case Not():
+            return True
+        case _:
+            keys = condition.expect_event_keys
+            return any(_can_come(workflow, key, coming) for key in keys)
+
+
+def _can_come(workflow: Workflow, pattern: str, coming: set[str]) -> bool:
+    """Whether an event of this key can come: of a task of this workflow, only if that can run."""
+    own = f"eventflow.task.{workflow.name}."
+    if not pattern.startswith(own):
+        return True
+    return any(
+        matches(pattern, task_key(workflow.name, task, status))
+        for task in coming
+        for status in TaskStatus
+    )
+
+
+def _missing(condition: Condition, statuses: Statuses) -> list[str]:
+    """What does not stand yet, in words; an event is always still to come."""
+    match condition:
+        case TaskStatusCondition():
+            if statuses.get(condition.task) in condition.wanted:
+                return []
+            now = statuses.get(condition.task)
+            stands = "not started yet" if now is None else f"now {now.value}"
+            return [f"{phrase(condition)} ({stands})"]
+        case AllOf():
+            return [text for member in condition.members for text in _missing(member, statuses)]
+        case AnyOf():
+            open_ones = [_missing(member, statuses) for member in condition.members]
+            if condition.is_level and not all(open_ones):
+                return []
+            return [" or ".join(" and ".join(texts) for texts in open_ones if texts)]
+        case Not() if not _missing(condition.members[0], statuses):
+            return [phrase(condition)]
+        case Not():
+            return []
+        case _:
+            return [phrase(condition)]

@@ -1,0 +1,1 @@
+"""Hands: run users' tasks and report. They do not know the store."""

@@ -1,0 +1,1 @@
+"""Heart: read, judge, decide, commit, wake. Has no rule of its own."""

@@ -1,0 +1,175 @@
+"""Emit, and commands: what user code, the CLI and a scheduler's own face call.
+
+A client needs the store and its bell, not a scheduler: it writes events, and whoever decides is
+woken. Commands are events too; what they came to is read from the store once they are decided.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from eventflow.clock import Clock
+from eventflow.core.decide import COMMAND, SENDER
+from eventflow.errors import ConflictError, EventError, NotFoundError, WaitTimeoutError
+from eventflow.model.event import MAX_EVENT_BYTES, Event, check_event
+from eventflow.model.jsonvalue import JsonValueError, encode
+from eventflow.model.keys import check_user_key
+from eventflow.model.status import TaskAction
+from eventflow.runtime.ids import draw_id
+from eventflow.store.ports import DecisionRecord, Store
+
+T = TypeVar("T")
+DECIDED_WITHIN_S = 30.0
+
+
+class Until(Protocol):
+    """Waits until a check gives something; looks after every commit. `None` when time ran out."""
+
+    def __call__(self, check: Callable[[], T | None], timeout: float | None) -> T | None: ...
+
+
+class Client:
+    """Writes events and commands into one store.
+
+    Args:
+        ring: Wakes whoever waits on the store; called after each commit.
+        until: How to wait for something that a commit will show.
+    """
+
+    def __init__(self, store: Store, clock: Clock, ring: Callable[[], None], until: Until) -> None:
+        self.store = store
+        self.until = until
+        self._clock = clock
+        self._ring = ring
+
+    def emit(self, key: str, value: Any = None, **fields: Any) -> Event:
+        """Append an event; returns it once it is committed, with its offset (S2).
+
+        Args:
+            key: Dotted tokens, not beginning with `eventflow.`.
+            value: Strict JSON, at most 256 KiB.
+            fields: `namespace`, `sender`, `id`, `time`, `attributes`, `workflow_execution_id`.
+
+        Raises:
+            ReservedKeyError: If the key is the scheduler's own.
+            EventError: If a part of the event is not well formed; nothing is written.
+            DuplicateEventError: If the id was used with another value (S3).
+        """
+        check_user_key(key)
+        try:
+            event = Event(key, value, **fields)
+        except TypeError as error:
+            raise EventError(
+                f"event {key!r}: {error}; fields are namespace, sender, id, time, attributes, "
+                f"workflow_execution_id"
+            ) from error
+        return self.append(event)
+
+    def append(self, event: Event) -> Event:
+        """Append a user's event as it is, with time and id drawn where they are missing."""
+        (committed,) = self.append_many([event])
+        return committed
+
+    def append_many(self, events: Sequence[Event]) -> list[Event]:
+        """Append events in one commit, all or none."""
+        drawn = not any(event.id for event in events)
+        committed = self.store.append([self._complete(event) for event in events], drawn=drawn)
+        self._ring()
+        return committed
+
+    def _complete(self, event: Event) -> Event:
+        check_user_key(event.key)
+        event = replace(
+            event,
+            id=event.id or draw_id(self._clock),
+            time=event.time or self._clock.now(),
+        )
+        check_event(event, max_bytes=MAX_EVENT_BYTES)
+        return event
+
+    def run(
+        self,
+        namespace: str,
+        workflow: str,
+        params: dict[str, Any] | None = None,
+        idempotency_key: str = "",
+    ) -> Event:
+        """Ask for a MANUAL execution; the same key asks for the same one (S3)."""
+        try:
+            encode(params or {})
+        except JsonValueError as error:
+            raise EventError(f"params of workflow {workflow!r}: {error}") from error
+        value = {"namespace": namespace, "workflow": workflow, "params": params or {}}
+        return self._command("run", value, namespace, idempotency_key)
+
+    def stop(self, execution_id: int, reason: str = "") -> Event:
+        """Ask that an execution be stopped."""
+        value = {"workflow_execution_id": execution_id, "reason": reason}
+        return self._command("stop", value, self._namespace(execution_id))
+
+    def task(self, execution_id: int, task: str, action: TaskAction) -> Event:
+        """Ask for START, STOP or RESTART of a task."""
+        value = {
+            "workflow_execution_id": execution_id,
+            "task": task,
+            "action": TaskAction(action).value,
+        }
+        return self._command("task", value, self._namespace(execution_id))
+
+    def pause(self, namespace: str, workflow: str, *, paused: bool) -> Event:
+        """Ask that a workflow start nothing, or go on (S17)."""
+        value = {"namespace": namespace, "workflow": workflow}
+        return self._command("pause" if paused else "resume", value, namespace)
+
+    def register(self, namespace: str, workflow: str, snapshot: str) -> Event:
+        """Say that a snapshot is the newest of its workflow (S41)."""
+        value = {"namespace": namespace, "workflow": workflow, "snapshot": snapshot}
+        return self._command("register", value, namespace)
+
+    def outcome(
+        self, command: Event, timeout: float | None = DECIDED_WITHIN_S
+    ) -> DecisionRecord | None:
+        """What a command came to; waits until it is decided.
+
+        Raises:
+            WaitTimeoutError: If nobody decided it in time; it stays in the log.
+            ConflictError: If it was refused; says why.
+        """
+
+        def decided() -> list[DecisionRecord] | None:
+            if not self.store.decided_offset(command.offset):
+                return None
+            return self.store.decisions(command_offset=command.offset)
+
+        records = self.until(decided, timeout)
+        if records is None:
+            raise WaitTimeoutError(
+                f"command {command.key} (offset {command.offset}) is committed but was not decided "
+                f"within {timeout} s; is a scheduler running on {self.store.url}?"
+            )
+        for record in records:
+            if record.did.startswith("refused: "):
+                raise ConflictError(record.did.removeprefix("refused: "))
+        return records[0] if records else None
+
+    def _command(
+        self, verb: str, value: dict[str, Any], namespace: str, idempotency_key: str = ""
+    ) -> Event:
+        event = Event(
+            COMMAND + verb,
+            value,
+            namespace=namespace,
+            sender=SENDER,
+            id=idempotency_key or draw_id(self._clock),
+            time=self._clock.now(),
+        )
+        check_event(event)
+        (committed,) = self.store.append([event], drawn=not idempotency_key)
+        self._ring()
+        return committed
+
+    def _namespace(self, execution_id: int) -> str:
+        execution = self.store.execution(execution_id)
+        if execution is None:
+            raise NotFoundError(f"no workflow execution {execution_id} in {self.store.url}")
+        return execution.namespace

@@ -1,0 +1,319 @@
+"""The running parts of one scheduler: loop thread, dispatcher, news, alarm, bell.
+
+Started in one order and stopped in the reverse; `Scheduler` is the face before it.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from eventflow.clock import Clock
+from eventflow.core.decision import Decision
+from eventflow.core.judge import Ask
+from eventflow.core.plan import Plan
+from eventflow.core.world import World
+from eventflow.errors import EventflowError, LeaseLostError, StoreError, WorkerLostError
+from eventflow.executors.port import AttemptKey, Executor, Report, ReportKind
+from eventflow.model.event import Event
+from eventflow.model.records import AttemptFailure
+from eventflow.model.status import BUSY, TaskAction, TaskStatus
+from eventflow.runtime.client import Client
+from eventflow.runtime.desk import StoreDesk
+from eventflow.runtime.dispatch import Dispatcher, JobMaker, Order, orders_of, redeliveries
+from eventflow.runtime.loop import Loop
+from eventflow.runtime.news import News
+from eventflow.runtime.registry import Registry
+from eventflow.runtime.timers import Alarm
+from eventflow.store.bell import Bell
+from eventflow.store.ports import Loaded, Store
+
+log = logging.getLogger("eventflow")
+T = TypeVar("T")
+# A RUNNING report alone waits this long for company, so that a short task costs one commit.
+COMPANY_S = 0.005
+WRITE_AGAIN_S = 1.0
+
+
+class Engine:
+    """Everything that runs while a scheduler is on.
+
+    Args:
+        sender: What signals name as their sender: the Scheduler.
+        own_only: Hand over tasks of the workflows given to `own` only. All is decided all the
+            same, so that no event passes a workflow by; the rest stays in the outbox.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        bell: Bell,
+        clock: Clock,
+        registry: Registry,
+        executor: Executor,
+        ask: Ask,
+        sender: object,
+        own_only: bool = False,
+    ) -> None:
+        self._store = store
+        self._bell = bell
+        self._clock = clock
+        self._registry = registry
+        self._executor = executor
+        self._ask = ask
+        self.client = Client(store, clock, self.ring, self.until)
+        self.parked: dict[int, str] = {}
+        self._own: set[tuple[str, str]] | None = set() if own_only else None
+        self._kept_back: list[Order] = []
+        self.failure: BaseException | None = None
+        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._urgent = False
+        self._stopping = False
+        self._committed = threading.Condition()
+        self._commits = 0
+        self._news = News(sender)
+        self._alarm = Alarm(self.ring)
+        self._dispatcher = Dispatcher(executor, JobMaker(store, registry.code, clock.now))
+        self._thread = threading.Thread(target=self._run, name="eventflow-loop", daemon=True)
+        self._loop: Loop
+
+    def start(self, *, clean: bool) -> None:
+        """Read the store, take up what an earlier scheduler left, and begin to decide.
+
+        Args:
+            clean: Whether the one before was stopped by a signal: what it lost does not count.
+        """
+        found = [replace(report, counted=not clean) for report in self._executor.recover()]
+        self._executor.start(StoreDesk(self.client), self._report, self._registry.operator)
+        loaded = self._store.load(self._registry.plan)
+        self._take_up(loaded, found, counted=not clean)
+        self._news.start()
+        self._dispatcher.start()
+        self._alarm.start()
+        self._thread.start()
+
+    def stop(self, grace_s: float) -> None:
+        """Let running tasks finish for `grace_s` seconds, then end everything, in reverse order."""
+        self._executor.stop(grace_s)
+        self._stopping = True
+        self._bell.wake()
+        self._thread.join()
+        self._dispatcher.stop()
+        self._alarm.stop()
+        self._news.stop()
+
+    def is_newest(self, plan: Plan) -> bool:
+        """Whether a snapshot is the newest of its workflow, and nothing is parked."""
+        known = self._loop.world.workflows.get((plan.namespace, plan.name))
+        return known is not None and known.plan is plan and not self.parked
+
+    def take_back(self, plan: Plan) -> None:
+        """Let executions go on whose code has come to be at hand: they were parked (S41)."""
+        if any(self._is_of(execution_id, plan) for execution_id in self.parked):
+            self._on_the_loop(self._load_again)
+
+    def own(self, plans: list[Plan]) -> None:
+        """Hand over the tasks of these workflows from now on, those that wait too."""
+        if self._own is not None:
+            names = {(plan.namespace, plan.name) for plan in plans}
+            self._on_the_loop(lambda: self._hand_over_own(names))
+
+    def _hand_over_own(self, names: set[tuple[str, str]]) -> None:
+        if self._own is not None:
+            self._own |= names
+        kept_back, self._kept_back = self._kept_back, []
+        self._dispatch([order for order in kept_back if self._is_queued(order)])
+
+    def _is_queued(self, order: Order) -> bool:
+        """Whether a START that was kept back is still wanted."""
+        live = self._loop.world.executions.get(order.record.id) if order.record else None
+        run = live.run(order.run.id, order.run.task) if live and order.run else None
+        return (
+            run is not None
+            and run.status is TaskStatus.QUEUED
+            and (run.attempt == order.key.attempt)
+        )
+
+    def _on_the_loop(self, errand: Callable[[], None]) -> None:
+        """Have the loop's thread do something between two batches, and wait for it."""
+        done = threading.Event()
+
+        def do() -> None:
+            errand()
+            done.set()
+
+        self._errands.put(do)
+        self._bell.wake()
+        while not done.wait(0.5) and self.failure is None:
+            continue
+
+    def _is_of(self, execution_id: int, plan: Plan) -> bool:
+        execution = self._store.execution(execution_id)
+        return execution is not None and execution.snapshot == plan.snapshot
+
+    def ring(self) -> None:
+        """Something was committed by this process: wake the loop and other processes."""
+        self._urgent = True
+        self._bell.ring()
+
+    def until(self, check: Callable[[], T | None], timeout: float | None) -> T | None:
+        """Wait until a check gives something; it is asked after every commit.
+
+        Raises:
+            EventflowError: If the loop has died: what is waited for cannot come.
+        """
+        deadline = None if timeout is None else self._clock.monotonic() + timeout
+        while True:
+            with self._committed:
+                seen = self._commits
+            found = check()
+            if found is not None:
+                return found
+            if self.failure is not None:
+                raise EventflowError("the scheduler has stopped deciding") from self.failure
+            left = None if deadline is None else deadline - self._clock.monotonic()
+            if left is not None and left <= 0:
+                return None
+            with self._committed:
+                if self._commits == seen and self.failure is None:
+                    self._committed.wait(left)
+
+    def _take_up(
+        self,
+        loaded: Loaded,
+        found: list[Report],
+        *,
+        counted: bool,
+        taken: frozenset[AttemptKey] = frozenset(),
+    ) -> None:
+        """Go on from the last commit (S10, S28): reports first, then what is in the outbox.
+
+        Args:
+            taken: Attempts that the executor of this process has, or has had.
+        """
+        self.parked = loaded.parked
+        for execution_id, reason in loaded.parked.items():
+            log.warning("execution.parked id=%s reason=%r", execution_id, reason)
+        self._loop = Loop(
+            store=self._store,
+            world=loaded.world,
+            cursor=loaded.cursor,
+            clock=self._clock,
+            ask=self._ask,
+            committed=self._after_commit,
+            prepare=self._prepare,
+        )
+        reported = {report.key for report in found} | taken
+        for report in [*found, *_lost(loaded.world, reported, counted=counted)]:
+            self._loop.report(report)
+            reported.add(report.key)
+        self._dispatch(redeliveries(loaded.world, loaded.commands, reported))
+
+    def _load_again(self) -> None:
+        """Read the store anew, between two batches; reports that wait go with it."""
+        before, waiting = self.parked, self._loop.waiting_reports()
+        loaded = self._store.load(self._registry.plan)
+        here = {live_id for live_id in loaded.world.executions if live_id not in before}
+        known = frozenset(
+            AttemptKey(run.id, run.attempt)
+            for live in loaded.world.executions.values()
+            if live.id in here
+            for standing in live.standings.values()
+            for run in (standing.latest, standing.leaving)
+            if run is not None
+        )
+        self._take_up(loaded, waiting, taken=known, counted=True)
+
+    def _prepare(self, events: list[Event]) -> None:
+        """Have the plan of each snapshot that is about to be registered in the world."""
+        for event in events:
+            if event.key == "eventflow.command.register":
+                plan = self._registry.find(event.value["snapshot"])
+                if plan is not None:
+                    self._loop.world.learn(plan)
+
+    def _report(self, report: Report) -> None:
+        self._loop.report(report)
+        self._bell.wake()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._turn()
+            while self._loop.has_reports:
+                self._loop.step()
+        except LeaseLostError as error:
+            self.failure = error
+            log.critical("loop.stopped reason=%r", str(error))
+        except BaseException as error:
+            self.failure = error
+            log.critical("loop.died", exc_info=error)
+        finally:
+            with self._committed:
+                self._committed.notify_all()
+
+    def _turn(self) -> None:
+        while not self._errands.empty():
+            self._errands.get()()
+        loop = self._loop
+        if loop.has_reports and not loop.has_end_reports and not self._urgent:
+            self._bell.wait(COMPANY_S)
+        self._urgent = False
+        try:
+            if loop.step():
+                return
+        except LeaseLostError:
+            raise
+        except StoreError as error:
+            log.warning("commit.failed reason=%r again_in_s=%s", str(error), WRITE_AGAIN_S)
+            self._bell.wait(WRITE_AGAIN_S)
+            return
+        self._alarm.set(loop.timers.next_due())
+        self._bell.wait(None)
+
+    def _dispatch(self, orders: list[Order]) -> None:
+        if self._own is None:
+            self._dispatcher.put(orders)
+            return
+        mine: list[Order] = []
+        for order in orders:
+            (mine if self._is_mine(order, self._own) else self._kept_back).append(order)
+        self._dispatcher.put(mine)
+
+    def _is_mine(self, order: Order, own: set[tuple[str, str]]) -> bool:
+        if order.action is not TaskAction.START or order.plan is None:
+            return True
+        return (order.plan.namespace, order.plan.name) in own
+
+    def _after_commit(self, decisions: list[Decision]) -> None:
+        self._dispatch(orders_of(self._loop.world, decisions))
+        self._news.tell(decisions)
+        with self._committed:
+            self._commits += 1
+            self._committed.notify_all()
+        self._bell.ring_others()
+
+
+def _lost(world: World, reported: set[AttemptKey], *, counted: bool) -> list[Report]:
+    """Attempts that ran under an earlier scheduler and of which nothing at all was found."""
+    found = []
+    for live in world.executions.values():
+        for standing in live.standings.values():
+            for run in (standing.latest, standing.leaving):
+                if run is None or run.status not in BUSY - {TaskStatus.QUEUED, TaskStatus.RETRYING}:
+                    continue
+                key = AttemptKey(run.id, run.attempt)
+                if key in reported:
+                    continue
+                failure = AttemptFailure(
+                    attempt=run.attempt,
+                    type_name=WorkerLostError.__name__,
+                    message="the scheduler that ran this attempt has ended",
+                )
+                found.append(
+                    Report(key=key, kind=ReportKind.LOST, failure=failure, counted=counted)
+                )
+    return found

@@ -1,0 +1,91 @@
+"""A time limit round users' conditions: asked on a judge thread, abandoned past it (S13)."""
+
+import queue
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable
+
+from eventflow.core.judge import Answer
+from eventflow.model.condition import Condition
+from eventflow.model.context import RuleContext
+from eventflow.model.event import Event
+
+MAX_HANGS = 3
+
+
+def ask_here(condition: Condition, event: Event, context: RuleContext, snapshot: str) -> Answer:
+    """Ask a condition on this thread, with no limit of time."""
+    try:
+        answer: object = condition.is_met(event, context)
+    except BaseException:
+        return Answer(False, traceback.format_exc(limit=-20))
+    if not isinstance(answer, bool | int) and answer is not None:
+        kind = type(answer).__name__
+        return Answer(False, f"is_met returned a {kind}; it answers True or False")
+    return Answer(bool(answer))
+
+
+class Guard:
+    """Asks conditions on one judge thread at a time.
+
+    A condition that overruns leaves its thread behind: Python cannot kill it. After three such, the
+    conditions of that snapshot are not asked any more.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._hangs: Counter[str] = Counter()
+        self._judge: _Judge | None = None
+
+    def ask(
+        self, condition: Condition, event: Event, context: RuleContext, snapshot: str
+    ) -> Answer:
+        """Ask; never raises, and answers within the time-out."""
+        if self._hangs[snapshot] >= MAX_HANGS:
+            return Answer(
+                False,
+                f"not asked: conditions of this workflow hung {MAX_HANGS} times; they are "
+                f"suspended until the scheduler starts again or the workflow changes",
+            )
+        if self._judge is None:
+            self._judge = _Judge()
+        answer = self._judge.ask(
+            lambda: ask_here(condition, event, context, snapshot), self._timeout_s
+        )
+        if answer is None:
+            self._judge = None
+            self._hangs[snapshot] += 1
+            name = type(condition).__name__
+            return Answer(False, f"{name}.is_met took longer than {self._timeout_s} s")
+        return answer
+
+    def close(self) -> None:
+        """Let the judge thread go."""
+        if self._judge is not None:
+            self._judge.close()
+            self._judge = None
+
+
+class _Judge:
+    """One thread that answers one question at a time."""
+
+    def __init__(self) -> None:
+        self._questions: queue.SimpleQueue[Callable[[], Answer] | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="eventflow-judge", daemon=True).start()
+
+    def ask(self, question: Callable[[], Answer], timeout_s: float) -> Answer | None:
+        self._questions.put(question)
+        try:
+            return self._answers.get(timeout=timeout_s)
+        except queue.Empty:
+            self.close()
+            return None
+
+    def close(self) -> None:
+        self._questions.put(None)
+
+    def _work(self) -> None:
+        while (question := self._questions.get()) is not None:
+            self._answers.put(question())

@@ -1,0 +1,276 @@
+"""The loop: read, judge, decide, commit, ring. One thread runs it; it alone decides.
+
+Why not asyncio: deciding is computation and one commit, and users' conditions and operators are
+plain functions. A thread hop is as cheap as a task switch, and tests need neither.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from eventflow.clock import Clock
+from eventflow.core.changes import ExecutionCreated, ExecutionMoved, ExecutionStopping, RunMoved
+from eventflow.core.completion import ending_of
+from eventflow.core.decide import QUIET, SENDER, facts_of, take
+from eventflow.core.decision import Decision
+from eventflow.core.judge import Ask
+from eventflow.core.world import Draft, Timer, World
+from eventflow.executors.port import Report, ReportKind
+from eventflow.model.event import Event
+from eventflow.model.status import WorkflowStatus
+from eventflow.runtime.reporting import event_of
+from eventflow.runtime.timers import Timers
+from eventflow.store.ports import Batch, Store
+
+READ_LIMIT = 512
+# More turns than this in one batch, and the facts that are left go through the log: a loop of
+# rules is seen there, and stopped by whoever looks, instead of holding the scheduler for ever.
+TURN_LIMIT = 20_000
+
+
+class _Input(NamedTuple):
+    """Something to decide: an event, and what came with it."""
+
+    event: Event
+    timer: Timer | None = None
+    report: Report | None = None
+
+
+class _Arrived(NamedTuple):
+    """A report, and the newest offset of the log when it came (S12)."""
+
+    report: Report
+    behind: int
+
+
+@dataclass(slots=True)
+class _Round:
+    """One batch in the making; `touched` are the executions that may have fallen quiet."""
+
+    now: datetime
+    decisions: list[Decision] = field(default_factory=list)
+    touched: dict[int, None] = field(default_factory=dict)
+    read_to: int = 0
+
+
+class Loop:
+    """Decides what has come in, a batch at a time.
+
+    Args:
+        world: As loaded; the loop owns it from now on.
+        cursor: Offset of the last outside event that was read.
+        committed: Called after each commit, on the loop's thread, with the decisions.
+        prepare: Called with the events that were read, before any is decided: the place to have
+            the code of a snapshot at hand that one of them registers.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        world: World,
+        cursor: int,
+        clock: Clock,
+        ask: Ask,
+        committed: Callable[[list[Decision]], None],
+        prepare: Callable[[list[Event]], None],
+    ) -> None:
+        self.world = world
+        self.timers = Timers(world.timers.values())
+        self._store = store
+        self._cursor = cursor
+        self._clock = clock
+        self._ask = ask
+        self._committed = committed
+        self._prepare = prepare
+        self._reports: deque[Report] = deque()
+        self._held: deque[_Arrived] = deque()
+        # Executions that may have fallen quiet. After a restart: all in which nothing is alive.
+        self._touched = {live.id: None for live in world.executions.values() if not live.alive}
+
+    def report(self, report: Report) -> None:
+        """Take a report in; any thread. The caller rings."""
+        self._reports.append(report)
+
+    def waiting_reports(self) -> list[Report]:
+        """The reports that no batch has taken yet; they are handed on, and forgotten here."""
+        waiting = [arrived.report for arrived in self._held] + self._drain()
+        self._held.clear()
+        return waiting
+
+    @property
+    def has_end_reports(self) -> bool:
+        """Whether a report waits that is worth a commit of its own: any but RUNNING."""
+        return any(report.kind is not ReportKind.RUNNING for report in list(self._reports)) or bool(
+            self._held
+        )
+
+    @property
+    def has_reports(self) -> bool:
+        return bool(self._reports or self._held)
+
+    def step(self) -> bool:
+        """Decide one batch; `False` when nothing had come in.
+
+        Raises:
+            StoreError: If the batch could not be written. Nothing of it happened; it comes again.
+        """
+        now = self._clock.now()
+        arrived = self._drain()
+        events = self._store.undecided(READ_LIMIT)
+        truncated = len(events) == READ_LIMIT
+        due = self.timers.due(now, READ_LIMIT)
+        if not (events or arrived or self._held or due or self._touched):
+            return False
+        self._hold(arrived, truncated)
+        self._prepare(events)
+        ready = self._ready(events[-1].offset if truncated else None)
+        draft = Draft(self.world)
+        batch = _Round(now, read_to=self._cursor, touched=dict(self._touched))
+        try:
+            left_over, undone = self._decide(draft, batch, self._inputs(events, ready, due, now))
+            if batch.decisions:
+                self._commit(batch, left_over)
+        except BaseException:
+            draft.rollback()
+            self._held.extendleft(reversed(ready))
+            raise
+        self._touched = batch.touched
+        self._held.extendleft(reversed([one for one in ready if one.report in undone]))
+        if not batch.decisions:
+            return False
+        for decision in batch.decisions:
+            self.timers.take_over(decision.changes)
+        self._committed(batch.decisions)
+        return True
+
+    def _drain(self) -> list[Report]:
+        found = []
+        while self._reports:
+            found.append(self._reports.popleft())
+        return found
+
+    def _hold(self, arrived: list[Report], truncated: bool) -> None:
+        """A report waits for what was in the log before it; behind a long log that takes rounds."""
+        behind = self._store.last_offset() if truncated and arrived else 0
+        self._held.extend(_Arrived(report, behind) for report in arrived)
+
+    def _ready(self, read_to: int | None) -> list[_Arrived]:
+        ready = []
+        while self._held and (read_to is None or self._held[0].behind <= read_to):
+            ready.append(self._held.popleft())
+        return ready
+
+    def _inputs(
+        self, events: list[Event], ready: Iterable[_Arrived], due: list[Timer], now: datetime
+    ) -> Iterator[_Input]:
+        """What came in, in the order of deciding: the log, the reports behind it, the timers."""
+        for event in events:
+            yield _Input(event)
+        for arrived in ready:
+            report = arrived.report
+            home = self.world.homes.get(report.key.task_execution_id)
+            namespace = self.world.executions[home[0]].plan.namespace if home else "default"
+            yield _Input(event_of(report, home, namespace, now), report=report)
+        for timer in due:
+            yield _Input(_alarm(timer, now), timer=timer)
+
+    def _decide(
+        self, draft: Draft, batch: _Round, inputs: Iterator[_Input]
+    ) -> tuple[list[Event], list[Report]]:
+        """Decide every input and, right after each, the facts that follow from it (S12).
+
+        Returns:
+            The facts beyond the bound, and the reports that were not reached.
+        """
+        facts: deque[Event] = deque()
+        for entry in inputs:
+            self._take(draft, batch, entry, facts)
+            while facts and len(batch.decisions) < TURN_LIMIT:
+                self._take(draft, batch, _Input(facts.popleft()), facts)
+            if facts:
+                undone = [rest.report for rest in inputs if rest.report is not None]
+                return list(facts), undone
+        while (quiet := self._quiet(draft, batch)) is not None:
+            self._take(draft, batch, _Input(quiet), facts)
+            while facts and len(batch.decisions) < TURN_LIMIT:
+                self._take(draft, batch, _Input(facts.popleft()), facts)
+            if facts:
+                break
+        return list(facts), []
+
+    def _take(self, draft: Draft, batch: _Round, entry: _Input, facts: deque[Event]) -> None:
+        result = entry.report.result if entry.report is not None else None
+        decision = take(draft, entry.event, self._ask, batch.now, timer=entry.timer, result=result)
+        batch.decisions.append(decision)
+        event = entry.event
+        if event.offset:
+            batch.read_to = max(batch.read_to, event.offset)
+        if event.workflow_execution_id is not None:
+            batch.touched[event.workflow_execution_id] = None
+        for change in decision.changes:
+            match change:
+                case RunMoved() | ExecutionStopping():
+                    batch.touched[change.execution_id] = None
+                case ExecutionCreated(record):
+                    batch.touched[record.id] = None
+                case ExecutionMoved():
+                    batch.touched[change.execution_id] = None
+                case _:
+                    continue
+        # Facts of this decision come before those that wait: each input's facts follow it at once.
+        facts.extendleft(reversed(facts_of(self.world, decision.changes, batch.now)))
+
+    def _quiet(self, draft: Draft, batch: _Round) -> Event | None:
+        """The next execution of this batch in which nothing can happen any more (S29)."""
+        while batch.touched:
+            execution_id = next(iter(batch.touched))
+            del batch.touched[execution_id]
+            live = draft.world.executions.get(execution_id)
+            if live is None or live.alive or live.record.status is not WorkflowStatus.RUNNING:
+                continue
+            if ending_of(live) is None or self._has_undecided(execution_id, batch):
+                continue
+            return Event(
+                QUIET,
+                {"workflow_execution_id": execution_id},
+                namespace=live.plan.namespace,
+                sender=SENDER,
+                time=batch.now,
+                workflow_execution_id=execution_id,
+            )
+        return None
+
+    def _has_undecided(self, execution_id: int, batch: _Round) -> bool:
+        return self._store.has_undecided(execution_id, after=batch.read_to)
+
+    def _commit(self, batch: _Round, left_over: list[Event]) -> None:
+        self._store.commit(
+            Batch(
+                decisions=batch.decisions,
+                left_over=left_over,
+                read_from=self._cursor,
+                read_to=batch.read_to,
+                counters=self.world.counters,
+                now=batch.now,
+            )
+        )
+        self._cursor = batch.read_to
+
+
+def _alarm(timer: Timer, now: datetime) -> Event:
+    return Event(
+        f"eventflow.timer.{timer.kind}",
+        {
+            "timer": timer.key,
+            "due_at": timer.due_at.isoformat(),
+            "task": timer.task,
+            "task_execution_id": timer.run_id,
+        },
+        namespace=timer.workflow[0] if timer.workflow else "default",
+        sender=SENDER,
+        time=now,
+        workflow_execution_id=timer.execution_id or None,
+    )

@@ -1,0 +1,144 @@
+"""What is known now: workflows and their plans by snapshot, and where their code is (S41)."""
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from eventflow.clock import Clock
+from eventflow.core.plan import Plan, plan_of
+from eventflow.errors import LoadError, NotFoundError
+from eventflow.executors.code import copy_sources, load_workflows
+from eventflow.executors.port import Code, Job
+from eventflow.model.operator import Operator
+from eventflow.model.workflow import Workflow, content_hash
+from eventflow.store.ports import SnapshotRecord, Store
+
+
+class Registry:
+    """Plans by snapshot hash. Thread-safe: entries are added, never changed."""
+
+    def __init__(self, store: Store, clock: Clock, snapshots: Path | None) -> None:
+        self._store = store
+        self._clock = clock
+        self._snapshots = snapshots
+        self._plans: dict[str, Plan] = {}
+        self._codes: dict[str, Code] = {}
+        self._lock = threading.Lock()
+
+    def take(self, workflow: Workflow) -> Plan:
+        """Know a workflow of this program. Its tasks run in threads of this process.
+
+        Raises:
+            DefinitionError: If the workflow cannot work as written.
+        """
+        return self._keep(workflow, folder=None, entry="", code_hash="")
+
+    def take_file(self, path: Path, names: Iterable[str] = ()) -> list[Plan]:
+        """Know the workflows of a file: its sources are copied, and the copy is what runs (S41).
+
+        Args:
+            names: Only these; all when empty.
+
+        Raises:
+            LoadError: If the file is missing, does not import or has no such workflow.
+        """
+        if self._snapshots is None:
+            return [self.take(workflow) for workflow in _chosen(load_workflows(path), names, path)]
+        code_hash, folder = copy_sources(path, self._snapshots)
+        workflows = _load_copy(folder, path, code_hash)
+        return [
+            self._keep(workflow, folder=folder, entry=path.name, code_hash=code_hash)
+            for workflow in _chosen(workflows, names, path)
+        ]
+
+    def plan(self, snapshot: str) -> Plan:
+        """The plan of a snapshot, its code loaded from the snapshot folder when need be.
+
+        Raises:
+            NotFoundError: If the snapshot is unknown, or lived in a program that has ended.
+            LoadError: If its code does not import any more.
+        """
+        with self._lock:
+            if snapshot in self._plans:
+                return self._plans[snapshot]
+        record = self._store.snapshot(snapshot)
+        if record is None:
+            raise NotFoundError(f"snapshot {snapshot[:12]} is not in this store")
+        if not record.folder:
+            raise NotFoundError(
+                f"workflow {record.workflow!r} was defined in a program that has ended; register "
+                f"the same definition again and its executions go on"
+            )
+        folder = Path(record.folder)
+        for workflow in _load_copy(folder, folder / record.entry, folder.name):
+            if (workflow.namespace, workflow.name) == (record.namespace, record.workflow):
+                return self._remember(workflow, snapshot, folder, record.entry)
+        raise LoadError(f"{folder / record.entry} does not define {record.workflow!r} any more")
+
+    def find(self, snapshot: str) -> Plan | None:
+        """The plan of a snapshot if it is loaded; never loads."""
+        with self._lock:
+            return self._plans.get(snapshot)
+
+    def code(self, snapshot: str) -> Code:
+        """Where a worker finds a snapshot's code."""
+        with self._lock:
+            return self._codes[snapshot]
+
+    def operator(self, job: Job) -> Operator:
+        """The operator of a job, for executors in this process."""
+        plan = self.plan(job.code.snapshot)
+        operator = plan.workflow.tasks.get(job.task_execution.task_name)
+        if not isinstance(operator, Operator):
+            raise NotFoundError(
+                f"workflow {plan.name!r} has no operator {job.task_execution.task_name!r}"
+            )
+        return operator
+
+    def _keep(self, workflow: Workflow, *, folder: Path | None, entry: str, code_hash: str) -> Plan:
+        workflow.validate()
+        definition = workflow.definition()
+        snapshot = content_hash({"definition": definition, "code": code_hash})
+        with self._lock:
+            if snapshot in self._plans:
+                return self._plans[snapshot]
+        self._store.keep_snapshot(
+            SnapshotRecord(
+                hash=snapshot,
+                namespace=workflow.namespace,
+                workflow=workflow.name,
+                folder=str(folder) if folder is not None else "",
+                entry=entry,
+                definition=definition,
+                created_at=self._clock.now(),
+            )
+        )
+        return self._remember(workflow, snapshot, folder, entry)
+
+    def _remember(self, workflow: Workflow, snapshot: str, folder: Path | None, entry: str) -> Plan:
+        plan = plan_of(workflow, snapshot)
+        with self._lock:
+            self._plans[snapshot] = plan
+            self._codes[snapshot] = Code(snapshot=snapshot, folder=folder, entry=entry)
+        return plan
+
+
+def _load_copy(folder: Path, original: Path, code_hash: str) -> list[Workflow]:
+    """Import from the snapshot folder; faults name the file that the user knows."""
+    try:
+        return load_workflows(
+            folder / original.name,
+            module_name=f"eventflow_snapshot_{code_hash[:16]}_{original.stem}",
+        )
+    except LoadError as error:
+        raise LoadError(str(error).replace(str(folder), str(original.parent))) from error
+
+
+def _chosen(workflows: list[Workflow], names: Iterable[str], path: Path) -> list[Workflow]:
+    wanted = list(names)
+    found = [workflow for workflow in workflows if not wanted or workflow.name in wanted]
+    missing = set(wanted) - {workflow.name for workflow in found}
+    if missing:
+        there = ", ".join(sorted(workflow.name for workflow in workflows))
+        raise LoadError(f"{path} has no workflow {sorted(missing)[0]!r}; it defines: {there}")
+    return found

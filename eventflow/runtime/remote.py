@@ -1,0 +1,79 @@
+"""A client of a store whose scheduler, if there is one, runs in another process."""
+
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from eventflow.clock import Clock, SystemClock
+from eventflow.errors import NotFoundError
+from eventflow.runtime.client import Client
+from eventflow.store.bell import Bell
+from eventflow.store.opening import open_store
+
+T = TypeVar("T")
+# A lost bell is made up for by looking this often.
+LOOK_S = 30.0
+
+
+class RemoteClient:
+    """Opens a store for reading, emitting and commands; decides nothing.
+
+    Args:
+        url: The store's.
+        create: Whether a store that is not there may be made; `emit` never does.
+    """
+
+    def __init__(self, url: str, *, clock: Clock | None = None, create: bool = False) -> None:
+        self._clock = clock or SystemClock()
+        self.store = open_store(url, clock=self._clock, create=create)
+        self.bell = Bell(self.store)
+        self.client = Client(self.store, self._clock, self.bell.ring, self.until)
+
+    def __enter__(self) -> "RemoteClient":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def until(self, check: Callable[[], T | None], timeout: float | None) -> T | None:
+        """Wait until a check gives something; it is asked after every commit of the scheduler."""
+        deadline = None if timeout is None else self._clock.monotonic() + timeout
+        while True:
+            found = check()
+            if found is not None:
+                return found
+            left = LOOK_S if deadline is None else deadline - self._clock.monotonic()
+            if left <= 0:
+                return None
+            self.bell.wait(min(left, LOOK_S))
+
+    def close(self) -> None:
+        self.bell.close()
+        self.store.close()
+
+
+def task_fields(remote: RemoteClient, *, broadcast: bool) -> dict[str, Any]:
+    """Scope and sender for a process that a task started: `EVENTFLOW_TASK_EXECUTION` names it.
+
+    Raises:
+        NotFoundError: If the store does not know that task execution.
+    """
+    named = os.environ.get("EVENTFLOW_TASK_EXECUTION")
+    if not named:
+        return {}
+    run = remote.store.task_execution(int(named)) if named.isdigit() else None
+    execution = remote.store.execution(run.workflow_execution_id) if run is not None else None
+    if run is None or execution is None:
+        raise NotFoundError(
+            f"EVENTFLOW_TASK_EXECUTION={named!r} names no task execution of {remote.store.url}"
+        )
+    fields: dict[str, Any] = {"namespace": execution.namespace, "sender": str(run.key)}
+    if not broadcast:
+        fields["workflow_execution_id"] = execution.id
+    return fields

@@ -1,0 +1,292 @@
+"""Scheduler: the public face. It puts the parts together, and forwards."""
+
+import atexit
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from blinker import Signal
+
+from eventflow import signals
+from eventflow.clock import Clock, SystemClock
+from eventflow.core.plan import Plan
+from eventflow.errors import EventflowError, NotFoundError
+from eventflow.executors.port import Executor
+from eventflow.executors.processes import ProcessExecutor
+from eventflow.executors.threads import ThreadExecutor
+from eventflow.model.event import Event
+from eventflow.model.records import WorkflowExecution
+from eventflow.model.status import TaskAction, WorkflowStatus
+from eventflow.model.workflow import Workflow
+from eventflow.runtime.client import Client
+from eventflow.runtime.engine import Engine
+from eventflow.runtime.guard import Guard
+from eventflow.runtime.handle import ExecutionHandle
+from eventflow.runtime.news import send
+from eventflow.runtime.registry import Registry
+from eventflow.settings import read_settings
+from eventflow.store.bell import Bell
+from eventflow.store.opening import open_store
+from eventflow.store.ports import Store
+
+Receiver = TypeVar("Receiver", bound=Callable[..., Any])
+
+
+class Scheduler:
+    """Runs workflows of one store.
+
+    Args:
+        store: URL: `sqlite:///eventflow.db` (the default), `sqlite://` for memory.
+        executor: `"threads"`, `"processes"`, or an object that is an Executor.
+        clock: Where the time comes from; the machine's by default.
+        condition_timeout: Seconds that a user's condition may take (S13).
+        program: What a second scheduler is told when this one holds the store.
+        own_only: Run the tasks of workflows that are registered here, and leave those of others
+            that the store holds in its outbox.
+
+    Raises:
+        StoreError: If the store cannot be opened.
+        StoreBusyError: On `start`, if another scheduler holds it; names it.
+    """
+
+    def __init__(
+        self,
+        store: str | None = None,
+        *,
+        executor: str | Executor = "threads",
+        clock: Clock | None = None,
+        condition_timeout: float | None = None,
+        program: str = "python",
+        own_only: bool = False,
+    ) -> None:
+        settings = read_settings(store=store, condition_timeout=condition_timeout)
+        self._clock = clock or SystemClock()
+        self._program = program
+        self.store: Store = open_store(settings.store, clock=self._clock)
+        files = self.store.files
+        self._guard = Guard(settings.condition_timeout)
+        self._bell = Bell(self.store)
+        self._registry = Registry(self.store, self._clock, files / "snapshots" if files else None)
+        self._engine = Engine(
+            store=self.store,
+            bell=self._bell,
+            clock=self._clock,
+            registry=self._registry,
+            executor=_executor(executor, files, self.store.url),
+            ask=self._guard.ask,
+            sender=self,
+            own_only=own_only,
+        )
+        self._receivers: list[Callable[..., Any]] = []
+        self._running = False
+
+    def __enter__(self) -> "Scheduler":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def client(self) -> Client:
+        """Emits and commands, as another process would use them."""
+        return self._engine.client
+
+    @property
+    def parked(self) -> dict[int, str]:
+        """Execution id -> why it cannot go on (S41)."""
+        return dict(self._engine.parked)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the loop died, if it did."""
+        return self._engine.failure
+
+    def start(self) -> None:
+        """Become the one scheduler of the store, and go on from its last commit."""
+        if self._running:
+            return
+        self.store.hold(self._program)
+        self._engine.start(clean=self.store.was_clean())
+        self._running = True
+        _RUNNING.append(self)
+        send(signals.scheduler_started, self)
+
+    def stop(self, grace: float = 0.0) -> None:
+        """Stop deciding; tasks get `grace` seconds to finish, then count as lost (S28)."""
+        if self._running:
+            self._running = False
+            _RUNNING.remove(self)
+            self._engine.stop(grace)
+            self.store.release(clean=self._engine.failure is None)
+            send(signals.scheduler_stopped, self)
+        self._guard.close()
+        self._bell.close()
+        self.store.close()
+
+    def register(self, *workflows: Workflow) -> None:
+        """Make workflows known; a changed definition becomes the newest snapshot (S41).
+
+        Raises:
+            DefinitionError: If one cannot work as written.
+        """
+        self._announce([self._registry.take(workflow) for workflow in workflows])
+
+    def register_file(
+        self,
+        path: Path,
+        names: Iterable[str] = (),
+        *,
+        accept: Callable[[list[Workflow]], object] | None = None,
+    ) -> list[Workflow]:
+        """Make the workflows of a file known; its sources are kept as a snapshot (S41).
+
+        Args:
+            accept: Is shown what was loaded before any of it is registered; may raise.
+
+        Raises:
+            LoadError: If the file is missing, does not import, or defines no such workflow.
+        """
+        plans = self._registry.take_file(path, names)
+        if accept is not None:
+            accept([plan.workflow for plan in plans])
+        self._announce(plans)
+        return [plan.workflow for plan in plans]
+
+    def run(
+        self,
+        workflow: Workflow | str,
+        params: dict[str, Any] | None = None,
+        *,
+        namespace: str = "default",
+        idempotency_key: str = "",
+    ) -> ExecutionHandle:
+        """Start a MANUAL execution; returns once the command is committed (S2).
+
+        Args:
+            workflow: A workflow, registered if need be, or the name of a registered one.
+            idempotency_key: The same key asks for the same execution.
+        """
+        if isinstance(workflow, Workflow):
+            self.register(workflow)
+            namespace, name = workflow.namespace, workflow.name
+        else:
+            name = workflow
+            if not any((one.namespace, one.name) == (namespace, name) for one in self.workflows()):
+                raise NotFoundError(
+                    f"no workflow {name!r} is registered in namespace {namespace!r}"
+                )
+        command = self.client.run(namespace, name, params, idempotency_key)
+        return ExecutionHandle(self.client, command=command)
+
+    def emit(self, key: str, value: Any = None, **fields: Any) -> Event:
+        """Append an event; returns it once it is committed, with its offset (S2)."""
+        return self.client.emit(key, value, **fields)
+
+    def execution(self, execution_id: int) -> ExecutionHandle:
+        """A handle on an execution that is known by its id."""
+        return ExecutionHandle(self.client, execution_id=execution_id)
+
+    def executions(
+        self,
+        workflow: str | None = None,
+        *,
+        namespace: str | None = None,
+        statuses: Iterable[WorkflowStatus] = (),
+        limit: int = 50,
+    ) -> list[WorkflowExecution]:
+        """The newest executions first, without their tasks."""
+        return self.store.executions(
+            workflow=workflow, namespace=namespace, statuses=statuses, limit=limit
+        )
+
+    def workflows(self) -> list[Any]:
+        """The registered workflows."""
+        return list(self.store.workflows())
+
+    def stop_workflow(self, execution_id: int, reason: str = "") -> None:
+        """Stop a workflow execution (S29). Raises ConflictError if it has ended."""
+        self.client.outcome(self.client.stop(execution_id, reason))
+
+    def start_task(self, workflow_execution_id: int, task_name: str) -> str:
+        """START a task; returns what it came to (S19)."""
+        return self._task(workflow_execution_id, task_name, TaskAction.START)
+
+    def stop_task(self, workflow_execution_id: int, task_name: str) -> str:
+        """STOP a task; returns what it came to (S20)."""
+        return self._task(workflow_execution_id, task_name, TaskAction.STOP)
+
+    def restart_task(self, workflow_execution_id: int, task_name: str) -> str:
+        """RESTART a task; returns what it came to (S21)."""
+        return self._task(workflow_execution_id, task_name, TaskAction.RESTART)
+
+    def pause(self, workflow: str, namespace: str = "default") -> None:
+        """Let events and due times start nothing; running executions go on (S17)."""
+        self.client.outcome(self.client.pause(namespace, workflow, paused=True))
+
+    def resume(self, workflow: str, namespace: str = "default") -> None:
+        """Undo `pause`."""
+        self.client.outcome(self.client.pause(namespace, workflow, paused=False))
+
+    def on(self, signal: Signal, receiver: Receiver) -> Receiver:
+        """Call `receiver(scheduler, **arguments)` for each signal of this scheduler's."""
+        self._receivers.append(receiver)
+        signal.connect(receiver, sender=self)
+        return receiver
+
+    def _announce(self, plans: list[Plan]) -> None:
+        if not self._running:
+            raise EventflowError("start the scheduler first: 'with Scheduler() as scheduler:'")
+        self._engine.own(plans)
+        for plan in plans:
+            self._engine.take_back(plan)
+        commands = [
+            self.client.register(plan.namespace, plan.name, plan.snapshot)
+            for plan in plans
+            if not self._engine.is_newest(plan)
+        ]
+        for command in commands:
+            self.client.outcome(command)
+
+    def _task(self, execution_id: int, task: str, action: TaskAction) -> str:
+        record = self.client.outcome(self.client.task(execution_id, task, action))
+        return record.did if record is not None else ""
+
+
+# The schedulers of this process that are on: `emit` from any code goes through the newest (api.md).
+_RUNNING: list[Scheduler] = []
+
+
+def running_scheduler() -> Scheduler | None:
+    """The scheduler that runs in this process; the newest when there are several."""
+    return _RUNNING[-1] if _RUNNING else None
+
+
+def _executor(executor: str | Executor, files: Path | None, url: str) -> Executor:
+    if not isinstance(executor, str):
+        return executor
+    spool = files / "spool" if files is not None else None
+    match executor:
+        case "threads":
+            return ThreadExecutor(spool, store_url=url)
+        case "processes" if spool is not None:
+            return ProcessExecutor(spool, store_url=url)
+        case "processes":
+            raise EventflowError(
+                "executor 'processes' needs a store that children can reach; give a file, "
+                "'sqlite:///eventflow.db', or use executor='threads'"
+            )
+        case _:
+            raise EventflowError(f"executor is 'threads' or 'processes', got {executor!r}")
+
+
+@atexit.register
+def _stop_all() -> None:
+    for scheduler in list(_RUNNING):
+        scheduler.stop()

@@ -1,0 +1,1 @@
+"""Memory: keeps the log, the state and the outbox. Decides nothing."""

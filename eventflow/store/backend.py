@@ -1,0 +1,243 @@
+"""What users and tasks ask of a SQLite store.
+
+What a task waits for goes past SQLAlchemy; what a person asks for is a SELECT on the tables, put
+together as of one commit.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from sqlmodel import SQLModel, col, select
+
+from eventflow.model.event import Event
+from eventflow.model.jsonvalue import read
+from eventflow.model.records import AttemptFailure, StatusChange, TaskExecution, WorkflowExecution
+from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
+from eventflow.store import queries
+from eventflow.store.data_tables import AttemptFailureTable, SnapshotTable, WorkflowTable
+from eventflow.store.database import Database
+from eventflow.store.log import event_of
+from eventflow.store.ports import DecisionRecord, SnapshotRecord, TimerRecord, WorkflowRecord
+from eventflow.store.records import (
+    decision_of,
+    execution_of,
+    failure_of,
+    status_change_of,
+    task_execution_of,
+    timer_record_of,
+    workflow_of,
+)
+from eventflow.store.rows import (
+    DecisionRow,
+    ExecutionRow,
+    FailureRow,
+    HistoryRow,
+    RunRow,
+    TimerRow,
+    WorkflowRow,
+)
+from eventflow.store.statements import DELETE_DATA, KEEP_VALUE, PUT_DATA
+from eventflow.store.tables import (
+    DecisionTable,
+    EventTable,
+    ScheduleFiringTable,
+    TaskExecutionTable,
+    TaskHistoryTable,
+    TimerTable,
+    WorkflowExecutionTable,
+)
+from eventflow.store.writer import Writer
+
+Row = TypeVar("Row", bound=NamedTuple)
+
+
+class SqliteBackend:
+    """The state backend's part of a SQLite store."""
+
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database = database
+        self._reader = database.reader
+        self._writer = writer
+
+    def log_path(self, execution_id: int, task: str, number: int, attempt: int) -> Path | None:
+        folder = self._database.files / "logs" / str(execution_id)
+        return folder / f"{task}.{number}.{attempt}.log"
+
+    def execution(self, execution_id: int) -> WorkflowExecution | None:
+        with self._database.session() as session:
+            found = session.get(WorkflowExecutionTable, execution_id)
+            if found is None:
+                return None
+            kind = ExecutionType(found.execution_type)
+            runs = session.exec(
+                select(TaskExecutionTable)
+                .where(TaskExecutionTable.workflow_execution_id == execution_id)
+                .order_by(col(TaskExecutionTable.id))
+            )
+            tasks = tuple(self._task_execution(run, kind) for run in runs)
+            trigger = self._event_of_turn(found.trigger_turn)
+            return execution_of(_row(ExecutionRow, found), trigger, tasks)
+
+    def execution_status(self, execution_id: int) -> WorkflowStatus | None:
+        status = self._reader.value(queries.EXECUTION_STATUS, (execution_id,))
+        return WorkflowStatus(status) if status is not None else None
+
+    def execution_of_command(self, offset: int) -> WorkflowExecution | None:
+        if offset < 1:
+            return None
+        found = self._executions(
+            select(WorkflowExecutionTable).where(WorkflowExecutionTable.command_offset == offset)
+        )
+        return found[0] if found else None
+
+    def executions(
+        self,
+        *,
+        workflow: str | None = None,
+        namespace: str | None = None,
+        statuses: Iterable[WorkflowStatus] = (),
+        limit: int = 50,
+    ) -> list[WorkflowExecution]:
+        statement = select(WorkflowExecutionTable)
+        if workflow is not None:
+            statement = statement.where(WorkflowExecutionTable.workflow == workflow)
+        if namespace is not None:
+            statement = statement.where(WorkflowExecutionTable.namespace == namespace)
+        if wanted := sorted(set(statuses)):
+            statement = statement.where(col(WorkflowExecutionTable.status).in_(wanted))
+        newest_first = col(WorkflowExecutionTable.id).desc()
+        return self._executions(statement.order_by(newest_first).limit(limit))
+
+    def task_execution(self, task_execution_id: int) -> TaskExecution | None:
+        with self._database.session() as session:
+            found = session.exec(
+                select(TaskExecutionTable, WorkflowExecutionTable.execution_type)
+                .join(WorkflowExecutionTable)
+                .where(TaskExecutionTable.id == task_execution_id)
+            ).first()
+            return self._task_execution(found[0], ExecutionType(found[1])) if found else None
+
+    def history(self, task_execution_id: int) -> list[StatusChange]:
+        statement = (
+            select(TaskHistoryTable)
+            .where(TaskHistoryTable.task_execution_id == task_execution_id)
+            .order_by(col(TaskHistoryTable.turn), col(TaskHistoryTable.number))
+        )
+        with self._database.session() as session:
+            return [status_change_of(_row(HistoryRow, one)) for one in session.exec(statement)]
+
+    def failures(self, task_execution_id: int) -> list[AttemptFailure]:
+        statement = (
+            select(AttemptFailureTable)
+            .where(AttemptFailureTable.task_execution_id == task_execution_id)
+            .order_by(col(AttemptFailureTable.id))
+        )
+        with self._database.session() as session:
+            return [failure_of(_row(FailureRow, one)) for one in session.exec(statement)]
+
+    def task_status(self, execution_id: int, task: str) -> TaskStatus | None:
+        status = self._reader.value(queries.TASK_STATUS, (execution_id, task))
+        return TaskStatus(status) if status is not None else None
+
+    def result(self, task_execution_id: int) -> str | None:
+        return self._text(queries.RESULT, (task_execution_id,))
+
+    def latest_result(self, execution_id: int, task: str) -> str | None:
+        return self._text(queries.LATEST_RESULT, (execution_id, task))
+
+    def read_data(self, execution_id: int, key: str) -> str | None:
+        return self._text(queries.DATA, (execution_id, key))
+
+    def write_data(self, execution_id: int, key: str, value: str | None) -> None:
+        if value is None:
+            self._writer.do(lambda wire: wire.execute(DELETE_DATA, (execution_id, key)))
+        else:
+            self._writer.do(lambda wire: wire.execute(PUT_DATA.text, (execution_id, key, value)))
+
+    def drawn(self, task_execution_id: int, name: str) -> str | None:
+        return self._text(queries.DRAWN, (task_execution_id, name))
+
+    def draw(self, task_execution_id: int, name: str, value: str) -> str:
+        def write(connection: sqlite3.Connection) -> str:
+            connection.execute(KEEP_VALUE.text, (task_execution_id, name, value))
+            kept: str = connection.execute(queries.DRAWN, (task_execution_id, name)).fetchone()[0]
+            return kept
+
+        return self._writer.do(write)
+
+    def decisions(
+        self, execution_id: int | None = None, *, command_offset: int | None = None
+    ) -> list[DecisionRecord]:
+        statement = (
+            select(DecisionTable, EventTable.key, EventTable.offset)
+            .join(EventTable, col(EventTable.turn) == col(DecisionTable.turn))
+            .order_by(col(DecisionTable.turn), col(DecisionTable.number))
+        )
+        if execution_id is not None:
+            statement = statement.where(DecisionTable.workflow_execution_id == execution_id)
+        if command_offset is not None:
+            statement = statement.where(EventTable.offset == command_offset)
+        with self._database.session() as session:
+            return [
+                decision_of(_row(DecisionRow, decision), key, offset)
+                for decision, key, offset in session.exec(statement)
+            ]
+
+    def workflows(self) -> list[WorkflowRecord]:
+        statement = select(WorkflowTable).order_by(WorkflowTable.namespace, WorkflowTable.name)
+        with self._database.session() as session:
+            return [workflow_of(_row(WorkflowRow, one)) for one in session.exec(statement)]
+
+    def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None:
+        with self._database.session() as session:
+            found = session.get(SnapshotTable, snapshot_hash)
+            if found is None:
+                return None
+            fields = found.model_dump()
+        return SnapshotRecord(**{**fields, "definition": read(fields["definition"])})
+
+    def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
+        statement = select(TimerTable).order_by(col(TimerTable.due_at), TimerTable.key)
+        if wanted := sorted(set(kinds)):
+            statement = statement.where(col(TimerTable.kind).in_(wanted))
+        with self._database.session() as session:
+            return [timer_record_of(_row(TimerRow, one)) for one in session.exec(statement)]
+
+    def last_fired(self, timer_key: str) -> datetime | None:
+        statement = (
+            select(ScheduleFiringTable.due_at)
+            .where(
+                ScheduleFiringTable.schedule == timer_key, col(ScheduleFiringTable.since).is_(None)
+            )
+            .order_by(col(ScheduleFiringTable.due_at).desc())
+        )
+        with self._database.session() as session:
+            return session.exec(statement.limit(1)).first()
+
+    def _text(self, statement: str, parameters: Sequence[Any]) -> str | None:
+        found: str | None = self._reader.value(statement, parameters)
+        return found
+
+    def _executions(self, statement: Any) -> list[WorkflowExecution]:
+        with self._database.session() as session:
+            return [
+                execution_of(_row(ExecutionRow, one), self._event_of_turn(one.trigger_turn))
+                for one in session.exec(statement)
+            ]
+
+    def _event_of_turn(self, turn: int) -> Event | None:
+        rows = self._reader.rows(queries.EVENT_OF_TURN, (turn,)) if turn else ()
+        return event_of(rows[0]) if rows else None
+
+    def _task_execution(self, run: TaskExecutionTable, kind: ExecutionType) -> TaskExecution:
+        path = self.log_path(run.workflow_execution_id, run.task, run.sequence_number, run.attempt)
+        return task_execution_of(_row(RunRow, run), kind, path)
+
+
+def _row(kind: type[Row], found: SQLModel) -> Row:
+    """What the tables gave, as the row that both stores make records from."""
+    return kind._make(attrgetter(*kind._fields)(found))

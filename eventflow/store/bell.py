@@ -1,0 +1,170 @@
+"""Wakes who waits for a store: in this process, and in others beside the same SQLite file.
+
+A ring says only "look". It may be lost without harm, so it never blocks and never raises; who
+waits looks every so often anyway. Each waiting process has a datagram socket in a folder of its
+user's, named by the database's device and inode; to ring is to send one byte to each of them.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import select
+import socket
+import stat
+import tempfile
+import threading
+from pathlib import Path
+
+from eventflow.store.places import path_of
+from eventflow.store.ports import Store
+
+_RING = b"!"
+
+
+class Bell:
+    """The bell of one store, in one process. One thread waits on it; any may ring.
+
+    A ring that comes while nobody waits is kept: the next wait returns at once.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._folder = _folder_of(store.url)
+        self._lock = threading.Lock()
+        self._wakes, self._waker = os.pipe()
+        os.set_blocking(self._wakes, False)
+        os.set_blocking(self._waker, False)
+        self._awake = False
+        self._closed = False
+        self._poll = select.poll()
+        self._poll.register(self._wakes, select.POLLIN)
+        self._ear: socket.socket | None = None
+        self._deaf = self._folder is None
+        self._name = ""
+        self._mouth: socket.socket | None = None
+
+    def wake(self) -> None:
+        """Wake the thread of this process that waits."""
+        with self._lock:
+            if not self._awake and not self._closed:
+                self._awake = True
+                os.write(self._waker, _RING)
+
+    def ring(self) -> None:
+        """Wake whoever waits, in this process and in others."""
+        self.wake()
+        self.ring_others()
+
+    def ring_others(self) -> None:
+        """Wake the other processes that wait beside the same file."""
+        if self._folder is None:
+            return
+        try:
+            with os.scandir(self._folder) as others:
+                names = [other.name for other in others]
+        except OSError:
+            return
+        for name in names:
+            if name != self._name:
+                self._send(name)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for a ring, at most `timeout` seconds; whether there was one.
+
+        The first wait returns at once: only from then on do other processes know of this one, and
+        something may have come before.
+        """
+        if self._ear is None and not self._deaf:
+            self._listen()
+            return True
+        heard = bool(self._poll.poll(timeout * 1000 if timeout is not None else None))
+        with self._lock:
+            if self._awake and not self._closed:
+                self._awake = False
+                os.read(self._wakes, 16)
+        if self._ear is not None:
+            with contextlib.suppress(OSError):
+                while self._ear.recv(16):
+                    heard = True
+        return heard
+
+    def close(self) -> None:
+        """Take the sockets away; a second call does nothing. Nobody may be waiting any more."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            os.close(self._wakes)
+            os.close(self._waker)
+            for end in (self._ear, self._mouth):
+                if end is not None:
+                    end.close()
+            if self._folder is not None and self._name:
+                self._folder.joinpath(self._name).unlink(missing_ok=True)
+
+    def _listen(self) -> None:
+        """Bind the socket by which others wake this process; without it, it hears itself only."""
+        self._deaf = True
+        if self._folder is None:
+            return
+        ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        try:
+            _own_folder(self._folder.parent)
+            _own_folder(self._folder)
+            ear.bind(str(self._folder / name))
+        except OSError:
+            ear.close()
+            return
+        ear.setblocking(False)
+        self._poll.register(ear, select.POLLIN)
+        self._ear, self._name = ear, name
+
+    def _send(self, name: str) -> None:
+        path = f"{self._folder}/{name}"
+        with self._lock:
+            if self._closed:
+                return
+            if self._mouth is None:
+                self._mouth = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._mouth.setblocking(False)
+            try:
+                self._mouth.sendto(_RING, path)
+            except ConnectionRefusedError:
+                _remove_dead(Path(path))
+            except OSError:
+                # Gone this moment, or so full of rings that one more would say nothing.
+                return
+
+
+def _folder_of(url: str) -> Path | None:
+    """Where the waiters of this store have their sockets; `None` where no other process can be."""
+    path = path_of(url)
+    if path is None:
+        return None
+    found = path.stat()
+    name = hashlib.sha256(f"{found.st_dev}:{found.st_ino}".encode()).hexdigest()[:16]
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and Path(runtime).is_dir():
+        return Path(runtime) / "eventflow" / name
+    return Path(tempfile.gettempdir()) / f"eventflow-{os.getuid()}" / name
+
+
+def _own_folder(path: Path) -> None:
+    """Make a folder of the user's own. Raises OSError where someone else has put one."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{path} is not a folder of this user's own")
+
+
+def _remove_dead(path: Path) -> None:
+    """Take away the socket of a process that died without doing so.
+
+    Nothing else is ever removed: in a temporary folder someone could have put a link in the way.
+    """
+    with contextlib.suppress(OSError):
+        _own_folder(path.parent.parent)
+        _own_folder(path.parent)
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()

@@ -1,0 +1,158 @@
+"""What a SQLite store has kept of the live world: a few SELECTs, all as of one commit."""
+
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Boolean, ColumnElement, Select, and_, func, literal_column, or_, select
+from sqlmodel import Session
+
+from eventflow.core.world import Counters
+from eventflow.model.event import Event
+from eventflow.model.status import ALIVE, TaskStatus
+from eventflow.store.compiled import bound, table
+from eventflow.store.loading import Kept, Step
+from eventflow.store.log import event_of
+from eventflow.store.rows import ExecutionRow, OutboxRow, RunRow, StateKey, TimerRow, WorkflowRow
+from eventflow.store.tables import LIVE
+
+Row = TypeVar("Row", bound=NamedTuple)
+
+_FACTS = ("eventflow.task.", "eventflow.task/")
+
+_CURSOR, _EVENT = table("cursor"), table("event")
+_EXECUTION, _RUN, _HISTORY = (
+    table("workflow_execution"),
+    table("task_execution"),
+    table("task_history"),
+)
+_STATE, _TIMER, _OUTBOX = table("state"), table("timer"), table("outbox")
+
+_IS_LIVE = literal_column(LIVE, Boolean)
+_LIVE = select(_EXECUTION.c.id).where(_IS_LIVE)
+
+
+def kept_in(session: Session) -> Kept:
+    """Read all that the live world is made of."""
+    offset, turn, execution_id, run_id = (
+        session.connection()
+        .execute(
+            select(
+                _CURSOR.c.offset,
+                _CURSOR.c.turn,
+                _CURSOR.c.execution_id,
+                _CURSOR.c.task_execution_id,
+            )
+        )
+        .one()
+    )
+    workflows = table("workflow")
+    return Kept(
+        cursor=offset,
+        counters=Counters(turn, execution_id, run_id),
+        workflows=_rows(
+            session, WorkflowRow, columns(WorkflowRow, workflows).order_by(*workflows.primary_key)
+        ),
+        executions=_rows(
+            session,
+            ExecutionRow,
+            columns(ExecutionRow, _EXECUTION).where(_IS_LIVE).order_by(_EXECUTION.c.id),
+        ),
+        triggers={event.turn: event for event in _events(session, _triggers())},
+        runs=_rows(session, RunRow, _standing_runs()),
+        states=_states(session),
+        timers=_rows(session, TimerRow, columns(TimerRow, _TIMER)),
+        outbox=_rows(
+            session,
+            OutboxRow,
+            columns(OutboxRow, _OUTBOX).order_by(_OUTBOX.c.turn, _OUTBOX.c.task_execution_id),
+        ),
+        untold=_events(session, select(*_EVENT.c).where(_is_untold()).order_by(_EVENT.c.offset)),
+        steps=_steps(session),
+    )
+
+
+def columns(kind: type[NamedTuple], of: Any) -> Select[Any]:
+    """A SELECT of the columns that a row has, in its order."""
+    return select(*(of.c[field] for field in kind._fields))
+
+
+def _rows(session: Session, kind: type[Row], statement: Select[Any]) -> list[Row]:
+    return [kind._make(row) for row in session.connection().execute(statement)]
+
+
+def _events(session: Session, statement: Select[Any]) -> list[Event]:
+    text, parameters = bound(statement)
+    found = session.connection().exec_driver_sql(text, tuple(parameters))
+    return [event_of(tuple(row)) for row in found]
+
+
+def _triggers() -> Select[Any]:
+    """The events that started the live executions."""
+    turns = select(_EXECUTION.c.trigger_turn).where(_IS_LIVE, _EXECUTION.c.trigger_turn > 0)
+    return select(*_EVENT.c).where(_EVENT.c.turn.in_(turns))
+
+
+def _standing_runs() -> Select[Any]:
+    """The runs of live executions that still count, however many a periodic task has had."""
+    place = (_RUN.c.workflow_execution_id, _RUN.c.task)
+    newest_first = _RUN.c.sequence_number.desc()
+    succeeded = _RUN.c.status == TaskStatus.SUCCESS.value
+    ranked = (
+        select(
+            *_RUN.c,
+            func.row_number().over(partition_by=place, order_by=newest_first).label("newest"),
+            func.row_number()
+            .over(partition_by=(*place, _RUN.c.dropped), order_by=newest_first)
+            .label("standing"),
+            func.row_number()
+            .over(partition_by=(*place, succeeded), order_by=newest_first)
+            .label("output"),
+        )
+        .where(_RUN.c.workflow_execution_id.in_(_LIVE))
+        .subquery()
+    )
+    return (
+        columns(RunRow, ranked)
+        .where(
+            or_(
+                ranked.c.newest == 1,
+                ranked.c.standing == 1,
+                and_(ranked.c.output == 1, ranked.c.status == TaskStatus.SUCCESS.value),
+                ranked.c.status.in_(sorted(ALIVE)),
+            )
+        )
+        .order_by(ranked.c.workflow_execution_id, ranked.c.task, ranked.c.sequence_number)
+    )
+
+
+def _states(session: Session) -> list[tuple[StateKey, str]]:
+    execution = _STATE.c.workflow_execution_id
+    kept = select(*_STATE.c).where(or_(execution == 0, execution.in_(_LIVE)))
+    return [(StateKey(*key), value) for *key, value in session.connection().execute(kept)]
+
+
+def _is_untold() -> ColumnElement[bool]:
+    """A status fact of a task of a live execution that is in the log without a turn."""
+    return and_(
+        _EVENT.c.turn.is_(None),
+        _EVENT.c.key >= _FACTS[0],
+        _EVENT.c.key < _FACTS[1],
+        _EVENT.c.workflow_execution_id.in_(_LIVE),
+    )
+
+
+def _steps(session: Session) -> list[Step]:
+    """The history of the tasks of every execution that has such a fact."""
+    touched = select(_EVENT.c.workflow_execution_id).where(_is_untold())
+    statement = (
+        select(
+            _RUN.c.workflow_execution_id,
+            _RUN.c.task,
+            _RUN.c.sequence_number,
+            _RUN.c.id,
+            _HISTORY.c.status,
+        )
+        .join_from(_HISTORY, _RUN, _HISTORY.c.task_execution_id == _RUN.c.id)
+        .where(_RUN.c.workflow_execution_id.in_(touched), _RUN.c.dropped.is_(False))
+        .order_by(_RUN.c.id, _HISTORY.c.turn, _HISTORY.c.number)
+    )
+    return _rows(session, Step, statement)

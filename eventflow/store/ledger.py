@@ -1,0 +1,256 @@
+"""The ledger of a SQLite store: the lease, the batch in one transaction, and the way back."""
+
+import fcntl
+import os
+import socket
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from eventflow.clock import Clock
+from eventflow.core.plan import Plan
+from eventflow.errors import LeaseLostError, StoreBusyError, StoreError
+from eventflow.model.status import ENDED
+from eventflow.store import statements as sql
+from eventflow.store.columns import instant_of, micros_of
+from eventflow.store.database import Database
+from eventflow.store.gathering import rows_of
+from eventflow.store.keeping import kept_in
+from eventflow.store.loading import load
+from eventflow.store.log import content_of, newest_offset
+from eventflow.store.ports import Batch, Held, Loaded, SnapshotRecord
+from eventflow.store.queries import LEASE
+from eventflow.store.rows import Rows, json_text
+from eventflow.store.writer import Writer
+
+# Someone who only asks whether the lock is free has it for a moment; that is no scheduler.
+_LOCK_TRIES = 10
+_LOCK_WAIT_S = 0.02
+
+
+class Order(NamedTuple):
+    """One statement of a batch, and its rows."""
+
+    text: str
+    rows: Sequence[Sequence[Any]]
+
+
+class SqliteLedger:
+    """The ledger's part of a SQLite store."""
+
+    def __init__(self, database: Database, writer: Writer, clock: Clock) -> None:
+        self._database = database
+        self._reader = database.reader
+        self._writer = writer
+        self._clock = clock
+        self._lock_path = database.files / "lock"
+        self._lock: int | None = None
+        self._epoch = -1
+        self._was_clean = False
+
+    def hold(self, program: str) -> None:
+        if self._lock is not None:
+            raise StoreBusyError(self._busy())
+        lock = _open_lock(self._lock_path)
+        if not _take_lock(lock):
+            os.close(lock)
+            raise StoreBusyError(self._busy())
+        try:
+            self._database.check()
+            since = micros_of(self._clock.now())
+            self._epoch, self._was_clean = self._writer.do(
+                lambda connection: _take_lease(
+                    connection, (os.getpid(), socket.gethostname(), since, program)
+                )
+            )
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock = lock
+
+    def release(self, *, clean: bool) -> None:
+        if self._lock is None:
+            return
+        lock, epoch = self._lock, self._epoch
+        self._lock, self._epoch = None, -1
+        try:
+            self._writer.do(lambda connection: _give_lease(connection, epoch, clean))
+        finally:
+            # Closing it lets go of it, as a crash does.
+            os.close(lock)
+
+    def holder(self) -> Held | None:
+        if self._lock is None and _is_free(self._lock_path):
+            return None
+        return self._held()
+
+    def was_clean(self) -> bool:
+        return self._was_clean
+
+    def commit(self, batch: Batch) -> None:
+        rows = rows_of(batch)
+        events = [(turn, micros_of(batch.now), *content_of(event)) for event, turn in rows.appended]
+        orders = _orders(rows)
+        counters = batch.counters
+        moved = (
+            batch.read_to,
+            counters.turn,
+            counters.execution_id,
+            counters.run_id,
+            batch.read_from,
+            self._epoch,
+        )
+
+        def write(connection: sqlite3.Connection) -> None:
+            if connection.execute(sql.MOVE_CURSOR, moved).rowcount != 1:
+                raise LeaseLostError(
+                    f"store {self._database.url!r}: the cursor is not at {batch.read_from} under "
+                    f"this scheduler's lease any more"
+                )
+            if events:
+                first = newest_offset(connection) + 1
+                connection.executemany(
+                    sql.INSERT_EVENT,
+                    [(offset, *event) for offset, event in enumerate(events, first)],
+                )
+            for order in orders:
+                connection.executemany(*order)
+
+        self._writer.do(write)
+
+    def keep_snapshot(self, record: SnapshotRecord) -> None:
+        row = sql.KEEP_SNAPSHOT.bind(
+            [
+                (
+                    record.hash,
+                    record.namespace,
+                    record.workflow,
+                    record.folder,
+                    record.entry,
+                    json_text(record.definition),
+                    record.created_at,
+                )
+            ]
+        )
+        self._writer.do(lambda connection: connection.executemany(sql.KEEP_SNAPSHOT.text, row))
+
+    def load(self, plan_of: Callable[[str], Plan]) -> Loaded:
+        with self._database.session() as session:
+            kept = kept_in(session)
+        return load(kept, plan_of)
+
+    def _held(self) -> Held | None:
+        _, _, pid, host, since, program = self._reader.rows(LEASE)[0]
+        at = instant_of(since)
+        return Held(pid, host, at, program) if at is not None else None
+
+    def _busy(self) -> str:
+        held = self._held()
+        who = (
+            f"{held.program} (pid {held.pid} on {held.host}, since {_shown(held.since)})"
+            if held is not None
+            else "another process"
+        )
+        return (
+            f"store {self._database.url!r} is held by {who}; one scheduler at a time decides. "
+            f"Emit to it and look at it as you like, or stop that one first"
+        )
+
+
+def _shown(instant: datetime) -> str:
+    return instant.isoformat(sep=" ", timespec="seconds")
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(f"lock {str(path)!r} cannot be opened: {error.strerror}") from error
+
+
+def _take_lock(lock: int) -> bool:
+    wait = threading.Event()
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            wait.wait(_LOCK_WAIT_S)
+        else:
+            return True
+    return False
+
+
+def _is_free(path: Path) -> bool:
+    if not path.exists():
+        return True
+    lock = _open_lock(path)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(lock)
+
+
+def _take_lease(
+    connection: sqlite3.Connection, holder: tuple[int, str, int | None, str]
+) -> tuple[int, bool]:
+    epoch, clean, *_ = connection.execute(LEASE).fetchone()
+    connection.execute(sql.TAKE_LEASE, holder)
+    return epoch + 1, bool(clean)
+
+
+def _give_lease(connection: sqlite3.Connection, epoch: int, clean: bool) -> None:
+    connection.execute(sql.GIVE_LEASE, (clean, epoch))
+
+
+def _orders(rows: Rows) -> list[Order]:
+    """The statements of a batch but for its new events, in the order that the constraints want.
+
+    A run that ends comes before one that takes its place: a task is never busy twice, not even
+    between two statements (S21).
+    """
+    ended = [row for row in rows.run_updates if row.status in ENDED]
+    others = [row for row in rows.run_updates if row.status not in ENDED]
+    forgotten = [key for key, value in rows.states.items() if value is None]
+    orders = [
+        Order(sql.TURN_EVENT, [(turn, offset) for offset, turn in rows.turned]),
+        Order(sql.INSERT_EXECUTION.text, sql.INSERT_EXECUTION.bind(rows.executions)),
+        Order(sql.UPDATE_EXECUTION.text, sql.UPDATE_EXECUTION.bind(rows.execution_updates)),
+        Order(sql.UPDATE_RUN.text, sql.UPDATE_RUN.bind([*ended, *others])),
+        Order(sql.INSERT_RUN.text, sql.INSERT_RUN.bind(rows.runs)),
+        Order(sql.INSERT_HISTORY.text, sql.INSERT_HISTORY.bind(rows.history)),
+        Order(sql.DELETE_ATTEMPT, rows.ended),
+        Order(sql.DELETE_START, rows.withdrawn),
+        Order(sql.INSERT_ORDER.text, rows.outbox),
+        Order(sql.INSERT_DECISION.text, sql.INSERT_DECISION.bind(rows.decisions)),
+        Order(sql.INSERT_VERDICT.text, sql.INSERT_VERDICT.bind(rows.verdicts)),
+        Order(sql.DELETE_STATE, forgotten),
+        Order(
+            sql.PUT_STATE.text,
+            [(*key, value) for key, value in rows.states.items() if value is not None],
+        ),
+        Order(sql.DELETE_TIMER, [(key,) for key, timer in rows.timers.items() if timer is None]),
+        Order(
+            sql.PUT_TIMER.text,
+            sql.PUT_TIMER.bind([timer for timer in rows.timers.values() if timer is not None]),
+        ),
+        Order(sql.INSERT_FIRING.text, sql.INSERT_FIRING.bind(rows.firings)),
+        Order(sql.PUT_RESULT.text, list(rows.results.items())),
+        Order(sql.INSERT_FAILURE.text, sql.INSERT_FAILURE.bind(rows.failures)),
+        Order(sql.INSERT_WORKFLOW.text, sql.INSERT_WORKFLOW.bind(rows.workflows.values())),
+        Order(
+            sql.REGISTER,
+            [
+                (row.snapshot, micros_of(row.registered_at), row.namespace, row.name)
+                for row in rows.workflows.values()
+            ],
+        ),
+        Order(sql.PAUSE, [(paused, *name) for name, paused in rows.paused.items()]),
+    ]
+    return [order for order in orders if order.rows]

@@ -1,0 +1,223 @@
+"""The world, made again from the rows of the last commit. Both stores read rows; this reads none.
+
+What rules have been told (S22) is in no table: it is the history of a run, less its facts that are
+still in the log without a turn.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import NamedTuple
+
+from eventflow.core.changes import Commanded
+from eventflow.core.plan import Plan
+from eventflow.core.world import Counters, LiveExecution, Run, Standing, World
+from eventflow.errors import EventflowError
+from eventflow.model.event import Event
+from eventflow.model.status import BUSY, TaskAction, TaskStatus, WorkflowStatus
+from eventflow.store.ports import Loaded
+from eventflow.store.records import execution_of, run_of, timer_of
+from eventflow.store.rows import ExecutionRow, OutboxRow, RunRow, StateKey, TimerRow, WorkflowRow
+
+
+class Step(NamedTuple):
+    """One status that a run took, of a run that was not dropped."""
+
+    workflow_execution_id: int
+    task: str
+    sequence_number: int
+    task_execution_id: int
+    status: str
+
+
+@dataclass(slots=True)
+class Kept:
+    """The rows that the live world is made of.
+
+    Attributes:
+        executions: Those that have not ended, in order of id.
+        triggers: Turn -> the event that was decided in it, for every execution that one started.
+        runs: Of those executions, by execution and task in order of sequence number: at least those
+            that are alive, the highest, the highest that was not dropped, and the newest SUCCESS.
+        states: Of those executions, and of the workflows' own rules.
+        outbox: Oldest first.
+        untold: Status facts of tasks that are in the log without a turn.
+        steps: The history of every run of the tasks in `untold`, oldest first.
+    """
+
+    cursor: int
+    counters: Counters
+    workflows: list[WorkflowRow]
+    executions: list[ExecutionRow]
+    triggers: dict[int, Event]
+    runs: list[RunRow]
+    states: list[tuple[StateKey, str]]
+    timers: list[TimerRow]
+    outbox: list[OutboxRow]
+    untold: list[Event] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+
+def load(kept: Kept, plan_of: Callable[[str], Plan]) -> Loaded:
+    """Return the world that `kept` describes.
+
+    An execution is parked when its own snapshot cannot be loaded, and also when its workflow's
+    newest cannot: then nothing would account for `max_active`.
+    """
+    loaded = Loaded(World(), cursor=kept.cursor)
+    world = loaded.world
+    world.counters = kept.counters
+    plans = _Plans(plan_of)
+    missing = _adopt_workflows(world, kept, plans)
+    told = _told(kept)
+    for row in kept.executions:
+        name = (row.namespace, row.workflow)
+        plan = plans.find(row.snapshot)
+        if name in missing or plan is None:
+            loaded.parked[row.id] = missing.get(name) or plans.reasons[row.snapshot]
+            continue
+        world.learn(plan)
+        _take_in(world, LiveExecution(execution_of(row, kept.triggers.get(row.trigger_turn)), plan))
+        live = world.executions[row.id]
+        live.stopping = row.stopping
+        live.failed_by_timeout = bool(row.failed_by_timeout)
+    _stand(world, kept.runs, told)
+    for state, text in kept.states:
+        _remember(world, state, text)
+    for timer in map(timer_of, kept.timers):
+        # One about what could not be loaded stays in its table until it can be.
+        about = world.workflows if timer.workflow is not None else world.executions
+        if (timer.workflow or timer.execution_id) in about:
+            world.timers[timer.key] = timer
+    loaded.commands = _commands(world, kept)
+    return loaded
+
+
+class _Plans:
+    """Plans by snapshot, each asked for once; `reasons` says why one is not to be had."""
+
+    def __init__(self, plan_of: Callable[[str], Plan]) -> None:
+        self._plan_of = plan_of
+        self._plans: dict[str, Plan | None] = {}
+        self.reasons: dict[str, str] = {}
+
+    def find(self, snapshot: str) -> Plan | None:
+        if snapshot not in self._plans:
+            try:
+                self._plans[snapshot] = self._plan_of(snapshot)
+            except EventflowError as error:
+                self._plans[snapshot] = None
+                self.reasons[snapshot] = str(error)
+        return self._plans[snapshot]
+
+
+def _adopt_workflows(world: World, kept: Kept, plans: _Plans) -> dict[tuple[str, str], str]:
+    """Make the registered workflows known; return those whose newest code cannot be loaded."""
+    missing = {}
+    for row in kept.workflows:
+        plan = plans.find(row.snapshot)
+        if plan is None:
+            missing[row.namespace, row.name] = plans.reasons[row.snapshot]
+        else:
+            world.adopt(plan).paused = bool(row.paused)
+    return missing
+
+
+def _take_in(world: World, live: LiveExecution) -> None:
+    world.executions[live.id] = live
+    known = world.workflows.get((live.plan.namespace, live.plan.name))
+    if live.record.status is WorkflowStatus.RUNNING:
+        world.running.setdefault(live.plan.snapshot, {})[live.id] = live
+        if known is not None:
+            known.active[live.id] = None
+    elif known is not None:
+        known.waiting[live.id] = None
+
+
+def _stand(
+    world: World,
+    runs: Iterable[RunRow],
+    told: dict[tuple[int, str], tuple[int, TaskStatus] | None],
+) -> None:
+    """How each task stands, and what follows: alive counts, and counters of status rules."""
+    for place, rows in groupby(runs, key=lambda row: (row.workflow_execution_id, row.task)):
+        execution_id, task = place
+        live = world.executions.get(execution_id)
+        if live is None:
+            continue
+        standing = _standing(list(rows))
+        latest = standing.latest
+        by_rights = (latest.sequence_number, latest.status) if latest is not None else None
+        standing = replace(standing, told=told.get(place, by_rights))
+        live.standings[task] = standing
+        for run in (standing.latest, standing.leaving):
+            if run is not None and run.alive:
+                live.alive += 1
+                world.homes[run.id] = place
+        if standing.told is not None:
+            for rule in live.plan.by_edge.get((task, standing.told[1]), ()):
+                key = (rule.task, rule.number)
+                live.met[key] = live.met.get(key, 0) + 1
+
+
+def _standing(rows: list[RunRow]) -> Standing:
+    latest: Run | None = None
+    leaving: Run | None = None
+    output = None
+    for row in rows:
+        if row.status == TaskStatus.SUCCESS:
+            output = row.id
+        if row.dropped:
+            continue
+        # A successor waits in INIT behind the run that is being stopped (S21).
+        waits = row.status == TaskStatus.INIT and latest is not None and latest.status in BUSY
+        leaving = latest if waits else None
+        latest = run_of(row)
+    return Standing(latest, leaving, rows[-1].sequence_number, output=output)
+
+
+def _told(kept: Kept) -> dict[tuple[int, str], tuple[int, TaskStatus] | None]:
+    """What rules know of the tasks of which a status fact waits in the log."""
+    untold: dict[int, int] = {}
+    told: dict[tuple[int, str], tuple[int, TaskStatus] | None] = {}
+    for fact in kept.untold:
+        run_id = fact.value["task_execution_id"]
+        untold[run_id] = untold.get(run_id, 0) + 1
+        told[fact.workflow_execution_id or 0, fact.value["task"]] = None
+    taken: dict[int, list[Step]] = {}
+    for step in kept.steps:
+        taken.setdefault(step.task_execution_id, []).append(step)
+    for run_id, steps in taken.items():
+        known = len(steps) - untold.get(run_id, 0)
+        first = steps[0]
+        place = (first.workflow_execution_id, first.task)
+        if known < 1 or place not in told:
+            continue
+        before = told[place]
+        if before is None or before[0] < first.sequence_number:
+            told[place] = (first.sequence_number, TaskStatus(steps[known - 1].status))
+    return told
+
+
+def _remember(world: World, key: StateKey, text: str) -> None:
+    if key.workflow_execution_id:
+        live = world.executions.get(key.workflow_execution_id)
+        if live is not None:
+            live.state[key.name] = text
+        return
+    known = world.workflows.get((key.namespace, key.workflow))
+    if known is not None:
+        known.state[key.name] = text
+
+
+def _commands(world: World, kept: Kept) -> list[Commanded]:
+    commands = []
+    for row in kept.outbox:
+        place = world.homes.get(row.task_execution_id)
+        if place is None:
+            continue
+        live = world.executions[place[0]]
+        run = live.run(row.task_execution_id, place[1])
+        if run is not None and run.attempt == row.attempt:
+            commands.append(Commanded(live.id, run, TaskAction(row.action)))
+    return commands

@@ -1,0 +1,190 @@
+"""The log of a SQLite store: append with a shared commit, and read after an offset."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Boolean, ColumnElement, and_, func, literal_column, or_, select
+
+from eventflow.clock import Clock
+from eventflow.model.event import Event
+from eventflow.model.jsonvalue import read
+from eventflow.model.keys import RESERVED
+from eventflow.store.columns import instant_of, micros_of
+from eventflow.store.compiled import bound, table
+from eventflow.store.database import Database
+from eventflow.store.queries import (
+    EVENT_AT,
+    EVENT_OF_TURN,
+    FIND_SEEN,
+    HAS_UNDECIDED,
+    NEWEST_OFFSET,
+    TURN_AT,
+    UNDECIDED,
+)
+from eventflow.store.repeats import DedupKey, Placed, Seen, dedup_key, place, value_hash
+from eventflow.store.rows import json_text
+from eventflow.store.statements import INSERT_DEDUP, INSERT_EVENT
+from eventflow.store.tables import OUTSIDE
+from eventflow.store.writer import Writer
+
+# What an event is but for its place in the log: the columns after `logged_at`, as they are stored.
+Content = tuple[Any, ...]
+
+_EVENT = table("event")
+
+
+class SqliteLog:
+    """The log's part of a SQLite store."""
+
+    def __init__(self, database: Database, writer: Writer, clock: Clock) -> None:
+        self._database = database
+        self._reader = database.reader
+        self._writer = writer
+        self._clock = clock
+
+    def append(self, events: Sequence[Event], *, drawn: bool = False) -> list[Event]:
+        if not events:
+            return []
+        contents = [content_of(event) for event in events]
+        hashes = [] if drawn else [value_hash(event) for event in events]
+
+        def write(connection: sqlite3.Connection) -> tuple[list[int], int | None]:
+            at = micros_of(self._clock.now())
+            after = newest_offset(connection)
+            if drawn:
+                placed = Placed([*range(after + 1, after + 1 + len(events))], [*range(len(events))])
+            else:
+                placed = place(events, hashes, _finder(connection), after=after)
+            offsets, fresh = placed
+            connection.executemany(
+                INSERT_EVENT, [(offsets[n], None, at, *contents[n]) for n in fresh]
+            )
+            if not drawn:
+                connection.executemany(
+                    INSERT_DEDUP,
+                    [
+                        (*key, offsets[n], hashes[n], at)
+                        for n in fresh
+                        if (key := dedup_key(events[n])) is not None
+                    ],
+                )
+            return offsets, at if len(fresh) == len(events) else None
+
+        offsets, at = self._writer.do(write)
+        if at is None:
+            # Some were there before: their own time and turn are in the log.
+            return [self._event_at(offset) for offset in offsets]
+        return [
+            event_of((offset, None, at, *content))
+            for offset, content in zip(offsets, contents, strict=True)
+        ]
+
+    def undecided(self, limit: int) -> list[Event]:
+        return [event_of(row) for row in self._reader.rows(UNDECIDED, (limit,))]
+
+    def has_undecided(self, workflow_execution_id: int, *, after: int) -> bool:
+        return bool(self._reader.rows(HAS_UNDECIDED, (workflow_execution_id, after)))
+
+    def read(
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int = 1000,
+        keys: Iterable[str] = (),
+        namespace: str | None = None,
+        sender: str | None = None,
+        newest: bool = False,
+    ) -> list[Event]:
+        statement = select(*_EVENT.c).where(_EVENT.c.offset > after, _fits(list(keys)))
+        if until is not None:
+            statement = statement.where(_EVENT.c.offset <= until)
+        if namespace is not None:
+            statement = statement.where(_EVENT.c.namespace == namespace)
+        if sender is not None:
+            statement = statement.where(_EVENT.c.sender == sender)
+        order = _EVENT.c.offset.desc() if newest else _EVENT.c.offset
+        rows = self._reader.rows(*bound(statement.order_by(order).limit(limit)))
+        found = [event_of(row) for row in rows]
+        return found[::-1] if newest else found
+
+    def event_of_turn(self, turn: int) -> Event | None:
+        rows = self._reader.rows(EVENT_OF_TURN, (turn,))
+        return event_of(rows[0]) if rows else None
+
+    def last_offset(self) -> int:
+        return self._reader.value(NEWEST_OFFSET) or 0
+
+    def decided_offset(self, offset: int) -> bool:
+        return self._reader.value(TURN_AT, (offset,)) is not None
+
+    def _event_at(self, offset: int) -> Event:
+        return event_of(self._reader.rows(EVENT_AT, (offset,))[0])
+
+
+def content_of(event: Event) -> Content:
+    """The columns of an event after `logged_at`."""
+    return (
+        event.key,
+        json_text(event.value),
+        event.namespace,
+        event.sender,
+        event.id,
+        micros_of(event.time),
+        json_text(event.attributes) if event.attributes else None,
+        event.workflow_execution_id,
+    )
+
+
+def event_of(row: Sequence[Any]) -> Event:
+    """An event from all columns of its row, as they are stored."""
+    offset, turn, logged_at, key, value, namespace, sender, id_, time, attributes, scope = row
+    return Event(
+        key,
+        read(value),
+        namespace=namespace,
+        sender=sender,
+        id=id_,
+        time=instant_of(time),
+        attributes=read(attributes) if attributes is not None else {},
+        workflow_execution_id=scope,
+        offset=offset,
+        logged_at=instant_of(logged_at),
+        turn=turn or 0,
+    )
+
+
+def newest_offset(connection: sqlite3.Connection) -> int:
+    """The highest offset given so far, also of events that are gone."""
+    row = connection.execute(NEWEST_OFFSET).fetchone()
+    return row[0] if row is not None else 0
+
+
+def _finder(connection: sqlite3.Connection) -> Callable[[DedupKey], Seen | None]:
+    def find(key: DedupKey) -> Seen | None:
+        row = connection.execute(FIND_SEEN, key).fetchone()
+        return Seen(*row) if row is not None else None
+
+    return find
+
+
+def _fits(patterns: list[str]) -> ColumnElement[bool]:
+    """The key fits one of the patterns; without any it is not the scheduler's own (S5)."""
+    # In the words of the index of keys, or SQLite would not use it.
+    outside = literal_column(OUTSIDE, Boolean)
+    if not patterns:
+        return outside
+    one_fits = or_(*(_fits_one(_EVENT.c.key, pattern) for pattern in patterns))
+    if any(pattern.startswith(RESERVED) for pattern in patterns):
+        return one_fits
+    return and_(outside, one_fits)
+
+
+def _fits_one(key: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+    if "*" not in pattern:
+        return key == pattern
+    fits: ColumnElement[bool] = func.key_matches(pattern, key)
+    # The words before the first star narrow it down to a range of the index.
+    head = pattern[: pattern.index("*")]
+    return and_(key >= head, key < head[:-1] + "/", fits) if head else fits

@@ -1,0 +1,214 @@
+"""What is read from the memory store."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from eventflow.model.event import Event
+from eventflow.model.keys import RESERVED, matches
+from eventflow.model.records import AttemptFailure, StatusChange, TaskExecution, WorkflowExecution
+from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
+from eventflow.store.ports import DecisionRecord, SnapshotRecord, TimerRecord, WorkflowRecord
+from eventflow.store.records import (
+    decision_of,
+    execution_of,
+    failure_of,
+    status_change_of,
+    task_execution_of,
+    timer_record_of,
+    workflow_of,
+)
+from eventflow.store.rows import DecisionRow, ExecutionRow, RunRow
+from eventflow.store.shelves import Shelves
+
+
+class MemoryReads:
+    """The reading half of the memory store."""
+
+    def __init__(self, shelves: Shelves, lock: threading.RLock) -> None:
+        self._shelves = shelves
+        self._lock = lock
+
+    def log_path(self, execution_id: int, task: str, number: int, attempt: int) -> Path | None:
+        return None
+
+    def undecided(self, limit: int) -> list[Event]:
+        shelves = self._shelves
+        with self._lock:
+            return [shelves.event_at(offset) for offset in islice(shelves.undecided, limit)]
+
+    def has_undecided(self, workflow_execution_id: int, *, after: int) -> bool:
+        shelves = self._shelves
+        with self._lock:
+            for offset in reversed(shelves.undecided):
+                if offset <= after:
+                    return False
+                if shelves.event_at(offset).workflow_execution_id == workflow_execution_id:
+                    return True
+            return False
+
+    def read(
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int = 1000,
+        keys: Iterable[str] = (),
+        namespace: str | None = None,
+        sender: str | None = None,
+        newest: bool = False,
+    ) -> list[Event]:
+        patterns = list(keys)
+        with self._lock:
+            events = self._shelves.events[after:until]
+        if newest:
+            events.reverse()
+        found = (
+            event
+            for event in events
+            if _fits(event.key, patterns)
+            and namespace in (None, event.namespace)
+            and sender in (None, event.sender)
+        )
+        chosen = list(islice(found, limit))
+        return chosen[::-1] if newest else chosen
+
+    def event_of_turn(self, turn: int) -> Event | None:
+        with self._lock:
+            offset = self._shelves.turns.get(turn)
+            return self._shelves.event_at(offset) if offset is not None else None
+
+    def last_offset(self) -> int:
+        return len(self._shelves.events)
+
+    def decided_offset(self, offset: int) -> bool:
+        shelves = self._shelves
+        with self._lock:
+            return 0 < offset <= len(shelves.events) and offset not in shelves.undecided
+
+    def execution(self, execution_id: int) -> WorkflowExecution | None:
+        with self._lock:
+            row = self._shelves.executions.get(execution_id)
+            return self._execution(row, with_tasks=True) if row is not None else None
+
+    def execution_status(self, execution_id: int) -> WorkflowStatus | None:
+        row = self._shelves.executions.get(execution_id)
+        return WorkflowStatus(row.status) if row is not None else None
+
+    def execution_of_command(self, offset: int) -> WorkflowExecution | None:
+        with self._lock:
+            execution_id = self._shelves.started.get(offset)
+            if execution_id is None:
+                return None
+            return self._execution(self._shelves.executions[execution_id])
+
+    def executions(
+        self,
+        *,
+        workflow: str | None = None,
+        namespace: str | None = None,
+        statuses: Iterable[WorkflowStatus] = (),
+        limit: int = 50,
+    ) -> list[WorkflowExecution]:
+        wanted = set(statuses)
+        with self._lock:
+            found = (
+                row
+                for row in reversed(self._shelves.executions.values())
+                if workflow in (None, row.workflow)
+                and namespace in (None, row.namespace)
+                and (not wanted or row.status in wanted)
+            )
+            return [self._execution(row) for row in islice(found, limit)]
+
+    def task_execution(self, task_execution_id: int) -> TaskExecution | None:
+        with self._lock:
+            row = self._shelves.runs.get(task_execution_id)
+            return self._task_execution(row) if row is not None else None
+
+    def history(self, task_execution_id: int) -> list[StatusChange]:
+        with self._lock:
+            return [*map(status_change_of, self._shelves.history.get(task_execution_id, ()))]
+
+    def failures(self, task_execution_id: int) -> list[AttemptFailure]:
+        with self._lock:
+            return [*map(failure_of, self._shelves.failures.get(task_execution_id, ()))]
+
+    def task_status(self, execution_id: int, task: str) -> TaskStatus | None:
+        with self._lock:
+            standing = [row for row in self._runs(execution_id, task) if not row.dropped]
+            return TaskStatus(standing[-1].status) if standing else None
+
+    def result(self, task_execution_id: int) -> str | None:
+        return self._shelves.results.get(task_execution_id)
+
+    def latest_result(self, execution_id: int, task: str) -> str | None:
+        with self._lock:
+            done = [
+                row for row in self._runs(execution_id, task) if row.status == TaskStatus.SUCCESS
+            ]
+            return self._shelves.results.get(done[-1].id) if done else None
+
+    def read_data(self, execution_id: int, key: str) -> str | None:
+        return self._shelves.data.get((execution_id, key))
+
+    def decisions(
+        self, execution_id: int | None = None, *, command_offset: int | None = None
+    ) -> list[DecisionRecord]:
+        with self._lock:
+            return [
+                self._decision(row)
+                for row in self._shelves.decisions
+                if execution_id in (None, row.workflow_execution_id)
+                and command_offset in (None, self._shelves.turns[row.turn])
+            ]
+
+    def workflows(self) -> list[WorkflowRecord]:
+        with self._lock:
+            rows = sorted(self._shelves.workflows.values())
+        return [workflow_of(row) for row in rows]
+
+    def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None:
+        return self._shelves.snapshots.get(snapshot_hash)
+
+    def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
+        wanted = set(kinds)
+        with self._lock:
+            rows = [
+                row for row in self._shelves.timers.values() if not wanted or row.kind in wanted
+            ]
+        return [timer_record_of(row) for row in sorted(rows, key=lambda row: (row.due_at, row.key))]
+
+    def last_fired(self, timer_key: str) -> datetime | None:
+        with self._lock:
+            fired = (
+                row.due_at
+                for row in self._shelves.firings.values()
+                if row.schedule == timer_key and row.since is None
+            )
+            return max(fired, default=None)
+
+    def _runs(self, execution_id: int, task: str) -> Iterator[RunRow]:
+        return (row for row in self._shelves.runs_of(execution_id) if row.task == task)
+
+    def _execution(self, row: ExecutionRow, *, with_tasks: bool = False) -> WorkflowExecution:
+        offset = self._shelves.turns.get(row.trigger_turn)
+        trigger = self._shelves.event_at(offset) if offset is not None else None
+        tasks = self._shelves.runs_of(row.id) if with_tasks else ()
+        return execution_of(row, trigger, tuple(map(self._task_execution, tasks)))
+
+    def _task_execution(self, row: RunRow) -> TaskExecution:
+        execution = self._shelves.executions[row.workflow_execution_id]
+        return task_execution_of(row, ExecutionType(execution.execution_type), None)
+
+    def _decision(self, row: DecisionRow) -> DecisionRecord:
+        event = self._shelves.event_at(self._shelves.turns[row.turn])
+        return decision_of(row, event.key, event.offset)
+
+
+def _fits(key: str, patterns: list[str]) -> bool:
+    if not patterns:
+        return not key.startswith(RESERVED)
+    return any(matches(pattern, key) for pattern in patterns)

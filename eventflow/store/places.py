@@ -1,0 +1,50 @@
+"""Where a store is: what its URL names, and the folder beside its file."""
+
+import stat
+from pathlib import Path
+
+from eventflow.errors import StoreError
+
+DEFAULT_URL = "sqlite:///eventflow.db"
+_MEMORY = ("memory", "sqlite://", "sqlite:///:memory:")
+_SQLITE = "sqlite:///"
+_SUPPORTED = (
+    "supported are 'sqlite:///file.db' (relative), 'sqlite:////absolute/file.db', and 'sqlite://' "
+    "for memory"
+)
+
+
+def path_of(url: str) -> Path | None:
+    """The database file that `url` names, absolute; `None` for a store in memory.
+
+    Raises:
+        StoreError: If no store can be opened by such a URL.
+    """
+    if url in _MEMORY:
+        return None
+    if not url.startswith(_SQLITE) or not url.removeprefix(_SQLITE):
+        raise StoreError(f"no store can be opened by {url!r}; {_SUPPORTED}")
+    name = url.removeprefix(_SQLITE)
+    if "?" in name or "\0" in name:
+        raise StoreError(f"store URL {url!r} must name a file and nothing else; {_SUPPORTED}")
+    return Path(name).absolute()
+
+
+def files_beside(path: Path) -> Path:
+    """The folder of the files that belong to a store: snapshots, logs, spool."""
+    return path.with_name(path.name + "-files")
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that only its owner can look into.
+
+    Raises:
+        StoreError: If it cannot be made, or is no folder.
+    """
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        mode = path.stat().st_mode
+        if stat.S_IMODE(mode) & 0o077:
+            path.chmod(0o700)
+    except OSError as error:
+        raise StoreError(f"folder {str(path)!r} cannot be made private: {error}") from error

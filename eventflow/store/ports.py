@@ -1,0 +1,339 @@
+"""What a store is, by who calls it: log, ledger and state backend, and the batch between them.
+
+`memory` keeps all of it in dicts, `sqlite` in one file; one contract suite holds them together.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from eventflow.core.changes import Commanded
+from eventflow.core.decision import Decision
+from eventflow.core.plan import Plan
+from eventflow.core.world import Counters, World
+from eventflow.model.event import Event
+from eventflow.model.records import (
+    AttemptFailure,
+    StatusChange,
+    TaskExecution,
+    WorkflowExecution,
+)
+from eventflow.model.status import TaskStatus, WorkflowStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one round of the loop writes, all or nothing (S10).
+
+    Attributes:
+        decisions: In the order of their turns. An event with an offset is in the log already and
+            only gets its turn; one without is appended with it.
+        left_over: Facts beyond the bound: appended without a turn, to be read later (S12).
+        read_from: What the cursor must say now.
+        read_to: Offset of the last outside event of this batch.
+        counters: As they are after the batch.
+    """
+
+    decisions: Sequence[Decision]
+    left_over: Sequence[Event]
+    read_from: int
+    read_to: int
+    counters: Counters
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotRecord:
+    """One snapshot of a workflow: where its code lies, never the code itself (S41).
+
+    Attributes:
+        folder: Absolute folder of its source files; empty for a workflow of a running program.
+        entry: The defining file, relative to `folder`.
+    """
+
+    hash: str
+    namespace: str
+    workflow: str
+    folder: str
+    entry: str
+    definition: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowRecord:
+    """One registered workflow."""
+
+    namespace: str
+    name: str
+    snapshot: str
+    paused: bool
+    registered_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """What a rule or command came to, as `Outcome`, with the event that it answered."""
+
+    turn: int
+    event_key: str
+    event_offset: int
+    at: datetime
+    workflow_execution_id: int | None
+    workflow: str
+    task: str
+    rule: int | None
+    action: str
+    did: str
+    task_execution_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerRecord:
+    """What is due next; `after` is the instant up to which a schedule is accounted for."""
+
+    key: str
+    kind: str
+    due_at: datetime
+    namespace: str
+    workflow: str
+    workflow_execution_id: int
+    task: str
+    after: datetime | None
+
+
+class Held(NamedTuple):
+    """Who holds the store: for the message that refuses a second scheduler."""
+
+    pid: int
+    host: str
+    since: datetime
+    program: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The world as the store has it.
+
+    Attributes:
+        commands: Orders that no executor has taken yet, oldest first (S11).
+        parked: Execution id -> why it cannot go on: its code cannot be loaded (S41).
+        cursor: Offset of the last outside event that was read.
+    """
+
+    world: World
+    commands: list[Commanded] = field(default_factory=list)
+    parked: dict[int, str] = field(default_factory=dict)
+    cursor: int = 0
+
+
+class EventLog(Protocol):
+    """The one log."""
+
+    def append(self, events: Sequence[Event], *, drawn: bool = False) -> list[Event]:
+        """Commit events; return them with offset and `logged_at` (S2).
+
+        Events carry `time` and `id` already, and are well formed. One whose (namespace, sender, id)
+        was appended before is not written again: the first one is returned in its place (S3).
+        Callers that come at the same time share a commit.
+
+        Args:
+            drawn: The ids were drawn a moment ago for these very events, so no earlier one can
+                have them and none need be remembered.
+
+        Raises:
+            DuplicateEventError: If the value differs from the first one's. Nothing is written.
+        """
+        ...
+
+    def undecided(self, limit: int) -> list[Event]:
+        """The oldest events without a turn, in offset order; at most `limit`."""
+        ...
+
+    def has_undecided(self, workflow_execution_id: int, *, after: int) -> bool:
+        """Whether the log holds, behind `after`, an event of this scope without a turn (S29)."""
+        ...
+
+    def read(
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int = 1000,
+        keys: Iterable[str] = (),
+        namespace: str | None = None,
+        sender: str | None = None,
+        newest: bool = False,
+    ) -> list[Event]:
+        """Events with `after` < offset <= `until`, in offset order, that fit one of the patterns.
+
+        No pattern means all but the scheduler's own. With `newest` the last `limit` of them.
+        """
+        ...
+
+    def event_of_turn(self, turn: int) -> Event | None:
+        """The event that was decided in a turn."""
+        ...
+
+    def last_offset(self) -> int:
+        """The highest offset given; 0 in an empty log."""
+        ...
+
+
+class Ledger(Protocol):
+    """What the loop writes, and reads when it starts."""
+
+    def hold(self, program: str) -> None:
+        """Become the one scheduler of this store.
+
+        Raises:
+            StoreBusyError: If another process is; names it.
+        """
+        ...
+
+    def release(self, *, clean: bool) -> None:
+        """Stop being it. `clean` says that the executor was stopped by a signal (S28)."""
+        ...
+
+    def holder(self) -> Held | None:
+        """Who holds the store now; `None` when nobody does."""
+        ...
+
+    def was_clean(self) -> bool:
+        """Whether the scheduler before this one released the store with `clean`."""
+        ...
+
+    def load(self, plan_of: Callable[[str], Plan]) -> Loaded:
+        """The world as of the last commit.
+
+        Args:
+            plan_of: The plan of a snapshot's hash. Raises EventflowError when its code cannot be
+                loaded: the executions of that snapshot are parked.
+        """
+        ...
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch, all or nothing.
+
+        Raises:
+            LeaseLostError: If the cursor is not where the batch says. Nothing was written.
+            StoreError: If it could not be written. Nothing was written.
+        """
+        ...
+
+    def keep_snapshot(self, record: SnapshotRecord) -> None:
+        """Store where a snapshot's code is; a snapshot that is known stays as it is."""
+        ...
+
+
+class StateBackend(Protocol):
+    """What users and tasks ask: executions, results, history, workflow data."""
+
+    def execution(self, execution_id: int) -> WorkflowExecution | None:
+        """One execution with its task executions."""
+        ...
+
+    def execution_status(self, execution_id: int) -> WorkflowStatus | None:
+        """The status of one execution; cheap."""
+        ...
+
+    def execution_of_command(self, offset: int) -> WorkflowExecution | None:
+        """The execution that a run command started, without its tasks."""
+        ...
+
+    def executions(
+        self,
+        *,
+        workflow: str | None = None,
+        namespace: str | None = None,
+        statuses: Iterable[WorkflowStatus] = (),
+        limit: int = 50,
+    ) -> list[WorkflowExecution]:
+        """The newest executions first, without their tasks."""
+        ...
+
+    def task_execution(self, task_execution_id: int) -> TaskExecution | None: ...
+
+    def history(self, task_execution_id: int) -> list[StatusChange]:
+        """Every status of a run, oldest first (S37)."""
+        ...
+
+    def failures(self, task_execution_id: int) -> list[AttemptFailure]:
+        """How each failed attempt of a run failed, oldest first (S37)."""
+        ...
+
+    def task_status(self, execution_id: int, task: str) -> TaskStatus | None:
+        """Status of the latest run of a task."""
+        ...
+
+    def result(self, task_execution_id: int) -> str | None:
+        """JSON text of a run's result."""
+        ...
+
+    def latest_result(self, execution_id: int, task: str) -> str | None:
+        """JSON text of the result of the latest SUCCESS of a task."""
+        ...
+
+    def read_data(self, execution_id: int, key: str) -> str | None:
+        """Workflow data (S39)."""
+        ...
+
+    def write_data(self, execution_id: int, key: str, value: str | None) -> None:
+        """Set workflow data, durably; `None` deletes."""
+        ...
+
+    def drawn(self, task_execution_id: int, name: str) -> str | None:
+        """The value kept under `name`, if any (S39)."""
+        ...
+
+    def draw(self, task_execution_id: int, name: str, value: str) -> str:
+        """Keep `value` unless one is kept; return the kept one (S39)."""
+        ...
+
+    def decisions(
+        self, execution_id: int | None = None, *, command_offset: int | None = None
+    ) -> list[DecisionRecord]:
+        """What rules and commands came to, in turn order: of an execution, or of one command."""
+        ...
+
+    def decided_offset(self, offset: int) -> bool:
+        """Whether the event at `offset` has its turn."""
+        ...
+
+    def workflows(self) -> list[WorkflowRecord]:
+        """By namespace and name."""
+        ...
+
+    def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None: ...
+
+    def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
+        """What is due, earliest first."""
+        ...
+
+    def last_fired(self, timer_key: str) -> datetime | None:
+        """The newest due time of a schedule that was fired."""
+        ...
+
+
+class Store(EventLog, Ledger, StateBackend, Protocol):
+    """All of it, over one place."""
+
+    @property
+    def url(self) -> str:
+        """What it was opened by."""
+        ...
+
+    @property
+    def files(self) -> Path | None:
+        """The folder beside it, for snapshots, logs and the spool; `None` for memory."""
+        ...
+
+    def log_path(self, execution_id: int, task: str, number: int, attempt: int) -> Path | None:
+        """Where the output of one attempt goes; `None` where logs are not kept."""
+        ...
+
+    def close(self) -> None:
+        """Give back files and threads; a second call does nothing."""
+        ...

@@ -1,0 +1,81 @@
+"""What is asked while something waits for the answer: SELECTs as text for the driver."""
+
+from typing import Any
+
+from sqlalchemy import Select, bindparam, literal_column, select
+
+from eventflow.model.status import TaskStatus
+from eventflow.store.compiled import table, text_of
+
+_CURSOR, _DEDUP, _EVENT = table("cursor"), table("dedup"), table("event")
+_EXECUTION, _RUN, _RESULT = table("workflow_execution"), table("task_execution"), table("result")
+_DATA, _VALUE = table("workflow_data"), table("deterministic_value")
+
+
+def _first_of(statement: Select[Any]) -> str:
+    # SQLAlchemy would bind an OFFSET too.
+    return text_of(statement) + " LIMIT 1"
+
+
+# SQLite keeps the highest offset ever given, also when its event is gone.
+NEWEST_OFFSET = "SELECT seq FROM sqlite_sequence WHERE name = 'event'"
+
+FIND_SEEN = text_of(
+    select(_DEDUP.c.offset, _DEDUP.c.value_hash).where(
+        _DEDUP.c.namespace == bindparam("space"),
+        _DEDUP.c.sender == bindparam("who"),
+        _DEDUP.c.id == bindparam("named"),
+    )
+)
+UNDECIDED = (
+    text_of(select(*_EVENT.c).where(_EVENT.c.turn.is_(None)).order_by(_EVENT.c.offset)) + " LIMIT ?"
+)
+HAS_UNDECIDED = _first_of(
+    select(literal_column("1")).where(
+        _EVENT.c.turn.is_(None),
+        _EVENT.c.workflow_execution_id == bindparam("execution"),
+        _EVENT.c.offset > bindparam("after"),
+    )
+)
+EVENT_AT = text_of(select(*_EVENT.c).where(_EVENT.c.offset == bindparam("at")))
+EVENT_OF_TURN = text_of(select(*_EVENT.c).where(_EVENT.c.turn == bindparam("taken")))
+TURN_AT = text_of(select(_EVENT.c.turn).where(_EVENT.c.offset == bindparam("at")))
+LEASE = text_of(
+    select(
+        _CURSOR.c.lease_epoch,
+        _CURSOR.c.clean,
+        _CURSOR.c.holder_pid,
+        _CURSOR.c.holder_host,
+        _CURSOR.c.holder_since,
+        _CURSOR.c.holder_program,
+    )
+)
+EXECUTION_STATUS = text_of(
+    select(_EXECUTION.c.status).where(_EXECUTION.c.id == bindparam("execution"))
+)
+_OF_TASK = (
+    _RUN.c.workflow_execution_id == bindparam("execution"),
+    _RUN.c.task == bindparam("named"),
+)
+TASK_STATUS = _first_of(
+    select(_RUN.c.status)
+    .where(*_OF_TASK, _RUN.c.dropped == literal_column("0"))
+    .order_by(_RUN.c.sequence_number.desc())
+)
+RESULT = text_of(select(_RESULT.c.value).where(_RESULT.c.task_execution_id == bindparam("run")))
+LATEST_RESULT = _first_of(
+    select(_RESULT.c.value)
+    .select_from(_RUN.outerjoin(_RESULT, _RESULT.c.task_execution_id == _RUN.c.id))
+    .where(*_OF_TASK, _RUN.c.status == literal_column(f"'{TaskStatus.SUCCESS}'"))
+    .order_by(_RUN.c.sequence_number.desc())
+)
+DATA = text_of(
+    select(_DATA.c.value).where(
+        _DATA.c.workflow_execution_id == bindparam("execution"), _DATA.c.key == bindparam("named")
+    )
+)
+DRAWN = text_of(
+    select(_VALUE.c.value).where(
+        _VALUE.c.task_execution_id == bindparam("run"), _VALUE.c.name == bindparam("named")
+    )
+)

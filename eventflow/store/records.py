@@ -1,0 +1,168 @@
+"""Rows turned into what users read and into what the core decides on."""
+
+from pathlib import Path
+
+from eventflow.core.world import Run, Timer
+from eventflow.model.event import Event
+from eventflow.model.jsonvalue import read
+from eventflow.model.records import (
+    AttemptFailure,
+    StatusChange,
+    TaskExecution,
+    WorkflowExecution,
+)
+from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
+from eventflow.store.ports import DecisionRecord, TimerRecord, WorkflowRecord
+from eventflow.store.rows import (
+    DecisionRow,
+    ExecutionRow,
+    FailureRow,
+    HistoryRow,
+    RunRow,
+    TimerRow,
+    WorkflowRow,
+)
+
+
+def execution_of(
+    row: ExecutionRow, trigger: Event | None, tasks: tuple[TaskExecution, ...] = ()
+) -> WorkflowExecution:
+    return WorkflowExecution(
+        id=row.id,
+        workflow_name=row.workflow,
+        namespace=row.namespace,
+        execution_type=ExecutionType(row.execution_type),
+        status=WorkflowStatus(row.status),
+        snapshot=row.snapshot,
+        params=read(row.params),
+        created_at=row.created_at,
+        begin_date=row.began_at,
+        end_date=row.ended_at,
+        scheduled_time=row.scheduled_time,
+        trigger_event=trigger,
+        tasks=tasks,
+        reason=row.reason,
+    )
+
+
+def task_execution_of(
+    row: RunRow, execution_type: ExecutionType, log_path: Path | None
+) -> TaskExecution:
+    """One run.
+
+    Args:
+        execution_type: That of its workflow execution, which a task that autostarts has too.
+    """
+    return TaskExecution(
+        id=row.id,
+        workflow_execution_id=row.workflow_execution_id,
+        task_name=row.task,
+        sequence_number=row.sequence_number,
+        attempt=row.attempt,
+        status=TaskStatus(row.status),
+        execution_type=_type_of(row.started_by, execution_type),
+        created_at=row.created_at,
+        begin_date=row.began_at,
+        end_date=row.ended_at,
+        started_by=row.started_by,
+        trigger_turn=row.trigger_turn,
+        reason=row.reason,
+        log_path=str(log_path) if log_path is not None else "",
+    )
+
+
+def _type_of(started_by: str, execution_type: ExecutionType) -> ExecutionType:
+    match started_by:
+        case "autostart":
+            return execution_type
+        case "command":
+            return ExecutionType.MANUAL
+        case "periodic":
+            return ExecutionType.PERIODIC
+        case _:
+            return ExecutionType.EVENT
+
+
+def status_change_of(row: HistoryRow) -> StatusChange:
+    return StatusChange(
+        status=TaskStatus(row.status), at=row.at, attempt=row.attempt, reason=row.reason
+    )
+
+
+def failure_of(row: FailureRow) -> AttemptFailure:
+    return AttemptFailure(
+        attempt=row.attempt,
+        type_name=row.type_name,
+        message=row.message,
+        args=read(row.args),
+        traceback=row.traceback,
+    )
+
+
+def decision_of(row: DecisionRow, event_key: str, event_offset: int) -> DecisionRecord:
+    return DecisionRecord(
+        turn=row.turn,
+        event_key=event_key,
+        event_offset=event_offset,
+        at=row.at,
+        workflow_execution_id=row.workflow_execution_id,
+        workflow=row.workflow,
+        task=row.task,
+        rule=row.rule,
+        action=row.action,
+        did=row.did,
+        task_execution_id=row.task_execution_id,
+    )
+
+
+def workflow_of(row: WorkflowRow) -> WorkflowRecord:
+    return WorkflowRecord(
+        namespace=row.namespace,
+        name=row.name,
+        snapshot=row.snapshot,
+        paused=bool(row.paused),
+        registered_at=row.registered_at,
+    )
+
+
+def timer_record_of(row: TimerRow) -> TimerRecord:
+    return TimerRecord(
+        key=row.key,
+        kind=row.kind,
+        due_at=row.due_at,
+        namespace=row.namespace,
+        workflow=row.workflow,
+        workflow_execution_id=row.workflow_execution_id,
+        task=row.task,
+        after=row.after,
+    )
+
+
+def timer_of(row: TimerRow) -> Timer:
+    return Timer(
+        row.kind,
+        row.due_at,
+        workflow=(row.namespace, row.workflow) if row.workflow else None,
+        execution_id=row.workflow_execution_id,
+        task=row.task,
+        run_id=row.task_execution_id,
+        attempt=row.attempt,
+        after=row.after,
+        anchor=row.anchor,
+    )
+
+
+def run_of(row: RunRow) -> Run:
+    return Run(
+        id=row.id,
+        task=row.task,
+        sequence_number=row.sequence_number,
+        status=TaskStatus(row.status),
+        attempt=row.attempt,
+        failures=row.failures,
+        lost=row.lost,
+        began_at=row.attempt_began_at,
+        trigger_turn=row.trigger_turn,
+        inputs=read(row.inputs) if row.inputs is not None else None,
+        timed_out=bool(row.timed_out),
+    )

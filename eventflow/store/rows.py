@@ -1,0 +1,234 @@
+"""The rows that both stores keep: their fields are the columns of a table, in its order.
+
+Instants are aware datetimes here; the SQLite store turns them into microseconds when it binds them.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from eventflow.core.world import Counters
+from eventflow.model.event import Event
+
+# As `model.jsonvalue` writes, without a second look: values were checked at the door.
+json_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class ExecutionRow(NamedTuple):
+    """One workflow execution. `params` is JSON text; turns are 0 where no event was the cause."""
+
+    id: int
+    namespace: str
+    workflow: str
+    execution_type: str
+    status: str
+    snapshot: str
+    params: str
+    created_at: datetime
+    began_at: datetime | None
+    ended_at: datetime | None
+    scheduled_time: datetime | None
+    trigger_turn: int
+    command_offset: int
+    idempotency_key: str
+    stopping: str
+    failed_by_timeout: bool
+    reason: str
+
+
+class ExecutionUpdate(NamedTuple):
+    """What changed of an execution of an earlier batch; `None` leaves a column as it is."""
+
+    status: str | None
+    began_at: datetime | None
+    ended_at: datetime | None
+    stopping: str | None
+    failed_by_timeout: bool | None
+    reason: str | None
+    id: int
+
+
+class RunRow(NamedTuple):
+    """One run of one task. `inputs` is JSON text; `attempt_began_at` is of the present attempt."""
+
+    id: int
+    workflow_execution_id: int
+    task: str
+    sequence_number: int
+    attempt: int
+    status: str
+    failures: int
+    lost: int
+    timed_out: bool
+    dropped: bool
+    created_at: datetime
+    attempt_began_at: datetime | None
+    began_at: datetime | None
+    ended_at: datetime | None
+    started_by: str
+    trigger_turn: int
+    inputs: str | None
+    reason: str
+
+
+class RunUpdate(NamedTuple):
+    """A run of an earlier batch as it is now; `None` in the last three leaves them as they are."""
+
+    attempt: int
+    status: str
+    failures: int
+    lost: int
+    timed_out: bool
+    dropped: bool
+    attempt_began_at: datetime | None
+    inputs: str | None
+    began_at: datetime | None
+    ended_at: datetime | None
+    reason: str | None
+    id: int
+
+
+class HistoryRow(NamedTuple):
+    """One status of a run; `number` orders those of one turn."""
+
+    task_execution_id: int
+    turn: int
+    number: int
+    status: str
+    at: datetime
+    attempt: int
+    reason: str
+
+
+class DecisionRow(NamedTuple):
+    """What a rule or a command came to; `number` orders those of one turn."""
+
+    turn: int
+    number: int
+    at: datetime
+    workflow_execution_id: int | None
+    namespace: str
+    workflow: str
+    task: str
+    rule: int | None
+    action: str
+    did: str
+    task_execution_id: int | None
+
+
+class VerdictRow(NamedTuple):
+    """What a user's condition said; `number` orders those of one turn. `writes` is JSON text."""
+
+    turn: int
+    number: int
+    workflow_execution_id: int | None
+    namespace: str
+    workflow: str
+    task: str
+    rule: int
+    met: bool
+    writes: str
+    ask_again_at: datetime | None
+    error: str
+
+
+class StateKey(NamedTuple):
+    """Names a state; execution 0 stands for what the workflow's own rules keep (S35)."""
+
+    workflow_execution_id: int
+    namespace: str
+    workflow: str
+    name: str
+
+
+class OutboxRow(NamedTuple):
+    """An order that no executor has taken yet, and the turn in which it was given (S11)."""
+
+    task_execution_id: int
+    attempt: int
+    action: str
+    workflow_execution_id: int
+    turn: int
+
+
+class TimerRow(NamedTuple):
+    """Something that will be due."""
+
+    key: str
+    kind: str
+    due_at: datetime
+    namespace: str
+    workflow: str
+    workflow_execution_id: int
+    task: str
+    task_execution_id: int
+    attempt: int
+    after: datetime | None
+    anchor: datetime | None
+
+
+class FiringRow(NamedTuple):
+    """A due time that was fired; a range of them that was skipped when `since` is set (S33)."""
+
+    schedule: str
+    due_at: datetime
+    since: datetime | None
+    reason: str
+
+
+class FailureRow(NamedTuple):
+    """How an attempt failed. `args` is JSON text."""
+
+    task_execution_id: int
+    attempt: int
+    type_name: str
+    message: str
+    args: str
+    traceback: str
+
+
+class WorkflowRow(NamedTuple):
+    """A registered workflow and its newest snapshot."""
+
+    namespace: str
+    name: str
+    snapshot: str
+    paused: bool
+    registered_at: datetime
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one batch writes.
+
+    Attributes:
+        appended: New events in their order, each with its turn; `None` for one that was left over.
+        turned: Offset and turn of events that were in the log already.
+        states: The new value; `None` where the state was forgotten.
+        withdrawn: Attempts whose START is not to be delivered any more.
+        ended: Attempts of which nothing is to be delivered any more.
+        timers: The timer by its key; `None` where it was cleared.
+        paused: What changed of workflows that were registered before.
+    """
+
+    counters: Counters
+    appended: list[tuple[Event, int | None]] = field(default_factory=list)
+    turned: list[tuple[int, int]] = field(default_factory=list)
+    executions: list[ExecutionRow] = field(default_factory=list)
+    execution_updates: list[ExecutionUpdate] = field(default_factory=list)
+    runs: list[RunRow] = field(default_factory=list)
+    run_updates: list[RunUpdate] = field(default_factory=list)
+    history: list[HistoryRow] = field(default_factory=list)
+    decisions: list[DecisionRow] = field(default_factory=list)
+    verdicts: list[VerdictRow] = field(default_factory=list)
+    states: dict[StateKey, str | None] = field(default_factory=dict)
+    outbox: list[OutboxRow] = field(default_factory=list)
+    withdrawn: list[tuple[int, int]] = field(default_factory=list)
+    ended: list[tuple[int, int]] = field(default_factory=list)
+    timers: dict[str, TimerRow | None] = field(default_factory=dict)
+    firings: list[FiringRow] = field(default_factory=list)
+    results: dict[int, str] = field(default_factory=dict)
+    failures: list[FailureRow] = field(default_factory=list)
+    workflows: dict[tuple[str, str], WorkflowRow] = field(default_factory=dict)
+    paused: dict[tuple[str, str], bool] = field(default_factory=dict)

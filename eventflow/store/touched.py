@@ -1,0 +1,121 @@
+"""One run, one workflow execution, as a batch leaves it: an insert or an update."""
+
+from datetime import datetime
+
+from eventflow.core.changes import ExecutionCreated, RunCreated
+from eventflow.core.world import Run
+from eventflow.model.status import WorkflowStatus
+from eventflow.store.rows import ExecutionRow, ExecutionUpdate, RunRow, RunUpdate, json_text
+
+
+class TouchedExecution:
+    """One execution that the batch touched. `created` is set when it was made in it."""
+
+    __slots__ = (
+        "began_at",
+        "by_timeout",
+        "created",
+        "ended_at",
+        "id",
+        "reason",
+        "status",
+        "stopping",
+    )
+
+    def __init__(self, execution_id: int, created: ExecutionCreated | None = None) -> None:
+        self.id = execution_id
+        self.created = created
+        self.status: WorkflowStatus | None = None
+        self.began_at: datetime | None = None
+        self.ended_at: datetime | None = None
+        self.stopping: str | None = None
+        self.by_timeout: bool | None = None
+        self.reason: str | None = None
+
+    def row(self, created: ExecutionCreated, now: datetime) -> ExecutionRow:
+        record = created.record
+        status = self.status or record.status
+        return ExecutionRow(
+            self.id,
+            record.namespace,
+            record.workflow_name,
+            record.execution_type.value,
+            status.value,
+            record.snapshot,
+            json_text(record.params),
+            record.created_at or now,
+            self.began_at,
+            self.ended_at,
+            record.scheduled_time,
+            created.trigger_turn,
+            created.command_offset,
+            created.idempotency_key,
+            self.stopping or "",
+            self.by_timeout or False,
+            self.reason or "",
+        )
+
+    def update(self) -> ExecutionUpdate:
+        return ExecutionUpdate(
+            self.status.value if self.status is not None else None,
+            self.began_at,
+            self.ended_at,
+            self.stopping,
+            self.by_timeout,
+            self.reason,
+            self.id,
+        )
+
+
+class TouchedRun:
+    """One run that the batch touched, as it is now. `created` is set when it was made in it."""
+
+    __slots__ = ("began_at", "created", "dropped", "ended_at", "reason", "run")
+
+    def __init__(self, run: Run, created: RunCreated | None = None) -> None:
+        self.run = run
+        self.created = created
+        self.began_at: datetime | None = None
+        self.ended_at: datetime | None = None
+        self.dropped = False
+        self.reason: str | None = None
+
+    def row(self, created: RunCreated) -> RunRow:
+        run = self.run
+        return RunRow(
+            run.id,
+            created.execution_id,
+            run.task,
+            run.sequence_number,
+            run.attempt,
+            run.status.value,
+            run.failures,
+            run.lost,
+            run.timed_out,
+            self.dropped,
+            created.at,
+            run.began_at,
+            self.began_at,
+            self.ended_at,
+            created.started_by,
+            run.trigger_turn,
+            json_text(run.inputs) if run.inputs is not None else None,
+            self.reason or "",
+        )
+
+    def update(self) -> RunUpdate:
+        run = self.run
+        return RunUpdate(
+            run.attempt,
+            run.status.value,
+            run.failures,
+            run.lost,
+            run.timed_out,
+            self.dropped,
+            run.began_at,
+            json_text(run.inputs) if run.inputs is not None else None,
+            self.began_at,
+            self.ended_at,
+            self.reason,
+            run.id,
+        )

@@ -1,0 +1,162 @@
+"""The one writer thread: it owns the connection that writes, and commits for all who wait.
+
+It takes whatever has been asked for meanwhile into one transaction, so that callers that come at
+the same time share a flush, and one that comes alone waits for nobody.
+
+Why not a savepoint for each job: a job that refuses has written nothing, and when SQLite refuses,
+the transaction is rolled back and each job is done again by itself. Both are rare, the flush is
+not.
+"""
+
+import contextlib
+import random
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from eventflow.errors import EventflowError, StoreError
+from eventflow.store.database import connect, store_error
+
+T = TypeVar("T")
+
+# Each try waits up to the busy time-out inside SQLite already.
+BUSY_TRIES = 3
+MAX_GROUP = 512
+
+Work = Callable[[sqlite3.Connection], T]
+
+
+class _Job(Generic[T]):
+    """One thing to write, and its answer; the lock opens when it has one."""
+
+    __slots__ = ("answer", "answered", "error", "work")
+
+    def __init__(self, work: Work[T]) -> None:
+        self.work = work
+        self.answer: T
+        self.error: BaseException | None = None
+        self.answered = threading.Lock()
+        self.answered.acquire()
+
+
+class Writer:
+    """Writes for every thread of this process.
+
+    A job is called with the connection, inside a transaction, and may be called again when that
+    was rolled back. One that raises an EventflowError must not have written anything yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = connect(path)
+        self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        self._door = threading.Lock()
+        self._closed = False
+        self._chance = random.SystemRandom()
+        self._pause = threading.Event()
+        self.commits = 0
+        self._thread = threading.Thread(target=self._run, name="eventflow-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for the next transaction."""
+        return self._jobs.qsize()
+
+    def do(self, work: Work[T]) -> T:
+        """Return what `work` returns, once it is committed.
+
+        Raises:
+            StoreError: If it could not be written. Nothing of it was.
+        """
+        job = _Job(work)
+        with self._door:
+            if self._closed:
+                raise StoreError(f"store {str(self._path)!r} is closed; open it again")
+            self._jobs.put(job)
+        job.answered.acquire()
+        if job.error is not None:
+            raise job.error
+        return job.answer
+
+    def close(self) -> None:
+        """End the thread when all that was asked for is written; a second call does nothing."""
+        with self._door:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            jobs, goes_on = self._gather()
+            if jobs:
+                self._write(jobs)
+            if not goes_on:
+                self._connection.close()
+                return
+
+    def _gather(self) -> tuple[list[_Job[Any]], bool]:
+        """Wait for a job, and take all that have come with it."""
+        job = self._jobs.get()
+        jobs: list[_Job[Any]] = []
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == MAX_GROUP:
+                return jobs, True
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                return jobs, True
+        return jobs, False
+
+    def _write(self, jobs: list[_Job[Any]]) -> None:
+        try:
+            self._transact(jobs)
+        except Exception as error:
+            self._roll_back()
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._write([job])
+                return
+            told = store_error(self._path, error) if isinstance(error, sqlite3.Error) else error
+            told.__cause__ = error if told is not error else None
+            jobs[0].error = told
+        for job in jobs:
+            job.answered.release()
+
+    def _transact(self, jobs: list[_Job[Any]]) -> None:
+        connection = self._connection
+        self._begin()
+        written = False
+        for job in jobs:
+            try:
+                job.answer = job.work(connection)
+                job.error = None
+                written = True
+            except EventflowError as error:
+                job.error = error
+        connection.execute("COMMIT" if written else "ROLLBACK")
+        self.commits += written
+
+    def _begin(self) -> None:
+        for tries in range(1, BUSY_TRIES + 1):
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or tries == BUSY_TRIES or self._closed:
+                    raise
+                self._pause.wait(self._chance.uniform(0.01, 0.1))
+            else:
+                return
+
+    def _roll_back(self) -> None:
+        # SQLite has rolled back by itself after some errors, as on a full disk.
+        if self._connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")

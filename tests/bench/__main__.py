@@ -1,0 +1,57 @@
+"""Runs every benchmark, or with `--smoke` a short form that fails only on what cannot be noise."""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench import chain, emitting, fanout, limits, startup
+
+Figures = dict[str, object]
+
+
+def full() -> list[Callable[[Path], Figures]]:
+    return [chain.run, fanout.run, emitting.latency, emitting.throughput, startup.run]
+
+
+def smoke() -> list[Callable[[Path], Figures]]:
+    return [
+        lambda folder: chain.run(folder, rounds=2),
+        lambda folder: fanout.run(folder, few=500, many=5_000, rounds=2),
+        lambda folder: emitting.latency(folder, rounds=50),
+        lambda folder: emitting.throughput(folder, seconds=0.5),
+    ]
+
+
+def faults(figures: Figures) -> list[str]:
+    """What no noise explains: a cost that grows with the work beside it, an extra commit."""
+    found = []
+    growth = figures.get("growth")
+    if isinstance(growth, float) and growth > 3:
+        found.append(f"{figures['bench']}: cost a task grows {growth} times; it is to be flat")
+    commits = figures.get("commits_per_task")
+    if isinstance(commits, float) and commits > 1.5:
+        found.append(f"{figures['bench']}: {commits} commits a step; it is to be one")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="short, for CI")
+    options = parser.parse_args()
+    print(json.dumps({"bench": "machine"} | limits.describe()))
+    wrong = []
+    for bench in smoke() if options.smoke else full():
+        with tempfile.TemporaryDirectory() as folder:
+            figures = bench(Path(folder))
+        print(json.dumps(figures), flush=True)
+        wrong += faults(figures)
+    for fault in wrong:
+        print(fault, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

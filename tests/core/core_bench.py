@@ -1,0 +1,239 @@
+"""A core on the bench: one world, no loop, no store, no executor. Inputs go straight to `take`.
+
+It keeps what the changes say on the side, so that tests can count it again: every run's history,
+and the orders that wait in the outbox.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from eventflow import Event, Operator, TaskAction, TaskContext, TaskStatus, Workflow
+from eventflow.core.changes import Commanded, RunCreated, RunMoved, Withdrawn
+from eventflow.core.decide import COMMAND, QUIET, REPORT, facts_of, take
+from eventflow.core.decision import Decision
+from eventflow.core.judge import Answer
+from eventflow.core.plan import Plan, plan_of
+from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
+from eventflow.model.workflow import content_hash
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+MOST_FACTS = 300  # rules that start each other for ever go on at the next input
+
+
+class Idle(Operator):
+    """A task whose code never runs; `takes` names the outputs that it takes."""
+
+    def __init__(self, name: str, *, takes: Any = (), **config: Any) -> None:
+        self._takes = takes
+        super().__init__(name, **config)
+
+    @property
+    def arguments(self) -> Any:
+        return self._takes
+
+    def start(self, context: TaskContext) -> Any:
+        raise AssertionError("no code runs on the bench")
+
+
+def ask(condition: Any, event: Event, context: Any, snapshot: str) -> Answer:
+    return Answer(bool(condition.is_met(event, context)))
+
+
+def compiled(workflow: Workflow) -> Plan:
+    return plan_of(workflow, content_hash(workflow.definition()))
+
+
+@dataclass(slots=True)
+class History:
+    """What the changes have told about one run."""
+
+    execution_id: int
+    task: str
+    sequence_number: int
+    statuses: list[TaskStatus]
+    dropped: bool = False
+
+
+@dataclass(slots=True)
+class Bench:
+    """The core, its inputs, and what came of them."""
+
+    world: World = field(default_factory=World)
+    now: datetime = START
+    facts: deque[Event] = field(default_factory=deque)
+    decisions: list[Decision] = field(default_factory=list)
+    inputs: list[tuple[Event, Timer | None, str | None, datetime]] = field(default_factory=list)
+    histories: dict[int, History] = field(default_factory=dict)
+    outbox: set[tuple[int, int, TaskAction]] = field(default_factory=set)
+    after_each: Callable[[], None] = lambda: None
+
+    def register(self, workflow: Workflow) -> Plan:
+        plan = compiled(workflow)
+        self.world.learn(plan)
+        self.command("register", snapshot=plan.snapshot)
+        return plan
+
+    def run(self, workflow: Workflow) -> LiveExecution:
+        self.command("run", namespace=workflow.namespace, workflow=workflow.name)
+        return self.world.executions[self.world.counters.execution_id]
+
+    def command(self, verb: str, **value: Any) -> Decision:
+        return self.feed(Event(COMMAND + verb, value, sender="eventflow"))
+
+    def task(self, live: LiveExecution, task: str, action: TaskAction) -> Decision:
+        return self.command(
+            "task", workflow_execution_id=live.id, task=task, action=action.value
+        )
+
+    def emit(self, key: str, value: Any = None) -> Decision:
+        return self.feed(Event(key, value))
+
+    def report(
+        self, kind: str, run_id: int, attempt: int = 1, *, result: str | None = None, **said: Any
+    ) -> Decision:
+        """A report about any run that ever was, as the loop makes events of them."""
+        execution_id, task = self.world.homes.get(run_id, (0, ""))
+        value = {"execution_id": execution_id, "task": task, "run_id": run_id, "attempt": attempt}
+        event = Event(
+            REPORT + kind,
+            {**value, **said},
+            sender="eventflow",
+            workflow_execution_id=execution_id or None,
+        )
+        return self.feed(event, result=result)
+
+    def alarm(self, timer: Timer) -> Decision:
+        """A timer goes off; the time is then at least when it was due."""
+        self.now = max(self.now, timer.due_at)
+        event = Event(
+            f"eventflow.timer.{timer.kind}",
+            {"timer": timer.key},
+            sender="eventflow",
+            workflow_execution_id=timer.execution_id or None,
+        )
+        return self.feed(event, timer=timer)
+
+    def quiet(self, live: LiveExecution) -> Decision:
+        value = {"workflow_execution_id": live.id}
+        return self.feed(Event(QUIET, value, workflow_execution_id=live.id))
+
+    def wait(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+    def feed(
+        self, event: Event, *, timer: Timer | None = None, result: str | None = None
+    ) -> Decision:
+        """Decide an input, then the facts that follow from it, in the order in which they happened.
+
+        Returns:
+            The decision about the input itself.
+        """
+        first = self._take(event, timer, result)
+        for _ in range(MOST_FACTS):
+            if not self.facts:
+                break
+            self._take(self.facts.popleft())
+        return first
+
+    def runs(self, task: str) -> list[tuple[int, list[str]]]:
+        """As `VirtualScheduler.runs`."""
+        return [
+            (run.sequence_number, [status.value for status in run.statuses])
+            for run in self.histories.values()
+            if run.task == task
+        ]
+
+    def latest(self, live: LiveExecution, task: str) -> Run:
+        run = live.standing(task).latest
+        assert run is not None
+        return run
+
+    def _take(
+        self, event: Event, timer: Timer | None = None, result: str | None = None
+    ) -> Decision:
+        self.inputs.append((event, timer, result, self.now))
+        draft = Draft(self.world)
+        decision = take(draft, event, ask, self.now, timer=timer, result=result)
+        self.decisions.append(decision)
+        for change in decision.changes:
+            self._keep(change)
+        self.facts.extend(facts_of(self.world, decision.changes, self.now))
+        self.after_each()
+        return decision
+
+    def _keep(self, change: Any) -> None:
+        match change:
+            case RunCreated(execution_id, run):
+                assert run.id not in self.histories
+                self.histories[run.id] = History(
+                    execution_id, run.task, run.sequence_number, [run.status]
+                )
+            case RunMoved(run=run, before=before):
+                history = self.histories[run.id]
+                assert history.statuses[-1] is before, f"{run} moved from {before}"
+                history.dropped |= change.dropped
+                if run.status is not before:
+                    history.statuses.append(run.status)
+            case Commanded(run=run, action=action):
+                self.outbox.add((run.id, run.attempt, action))
+            case Withdrawn(run_id, attempt, ended):
+                self.outbox.discard((run_id, attempt, TaskAction.START))
+                if ended:
+                    self.outbox.discard((run_id, attempt, TaskAction.STOP))
+            case _:
+                return
+
+
+def replay(bench: Bench) -> list[Decision]:
+    """What a new world decides about the same events in the same order."""
+    world = World()
+    for plan in bench.world.plans.values():
+        world.learn(plan)
+    return [
+        take(Draft(world), event, ask, now, timer=timer, result=result)
+        for event, timer, result, now in bench.inputs
+    ]
+
+
+def picture(world: World) -> dict[str, Any]:
+    """All that a world holds, as values that can be compared."""
+    return {
+        "workflows": {
+            name: (
+                known.plan.snapshot,
+                known.paused,
+                set(known.active),
+                set(known.waiting),
+                dict(known.state),
+                sorted((pattern, entry[1].number) for pattern, entry in known.subscriptions),
+            )
+            for name, known in world.workflows.items()
+        },
+        "executions": {
+            live.id: (
+                live.record,
+                live.plan.snapshot,
+                dict(live.standings),
+                live.alive,
+                dict(live.met),
+                dict(live.state),
+                live.stopping,
+                live.failed_by_timeout,
+            )
+            for live in world.executions.values()
+        },
+        "triggers": {
+            (namespace, key): sorted(
+                (known.plan.snapshot, trigger.number) for known, trigger in index.match(key)
+            )
+            for namespace, index in world.triggers.items()
+            for key in ("x", "y", "eventflow.workflow.w.success")
+        },
+        "timers": dict(world.timers),
+        "counters": world.counters,
+        "running": {one: set(ids) for one, ids in world.running.items() if ids},
+        "homes": dict(world.homes),
+    }

@@ -1,0 +1,220 @@
+"""A state machine round `take`: whatever comes in, in whatever order, the promises hold (S9-S30)."""
+
+from typing import Any
+
+from core_bench import Bench, ask, picture, replay
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from workflows_at_random import workflows
+
+from eventflow import Event, TaskAction, TaskStatus, Workflow
+from eventflow.core.decide import COMMAND, take
+from eventflow.core.world import Draft, Timer
+from eventflow.model.status import ALIVE, BUSY, MOVES
+
+KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
+
+
+class Core(RuleBasedStateMachine):
+    """Commands, events, reports of every kind about any attempt, and timers, at random."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench()
+        self.seen_timers: dict[Timer, None] = {}
+
+    @initialize(workflow=workflows())
+    def begin(self, workflow: Workflow) -> None:
+        self.workflow = workflow
+        self.bench.after_each = self.check_the_world
+        self.bench.register(workflow)
+        self.bench.run(workflow)
+
+    @rule()
+    def run_another(self) -> None:
+        self.bench.run(self.workflow)
+
+    @rule(key=st.sampled_from(["x", "y"]))
+    def emit(self, key: str) -> None:
+        self.bench.emit(key)
+
+    @rule(data=st.data(), action=st.sampled_from(sorted(TaskAction)))
+    @precondition(lambda self: self.bench.world.executions)
+    def command(self, data: st.DataObject, action: TaskAction) -> None:
+        live = data.draw(st.sampled_from(list(self.bench.world.executions.values())))
+        task = data.draw(st.sampled_from(sorted(live.plan.tasks)))
+        self.bench.task(live, task, action)
+
+    @rule(data=st.data(), kind=st.sampled_from(KINDS), retryable=st.booleans())
+    @precondition(lambda self: self.bench.world.homes)
+    def report(self, data: st.DataObject, kind: str, retryable: bool) -> None:
+        """About a run that is alive, in its attempt of now: what an executor says in good order."""
+        run_id = data.draw(st.sampled_from(sorted(self.bench.world.homes)))
+        execution_id, task = self.bench.world.homes[run_id]
+        run = self.bench.world.executions[execution_id].run(run_id, task)
+        assert run is not None
+        result = '"done"' if kind == "success" else None
+        self.bench.report(kind, run_id, run.attempt, result=result, retryable=retryable)
+
+    @rule(data=st.data(), kind=st.sampled_from(KINDS), attempt=st.integers(1, 3))
+    @precondition(lambda self: self.bench.histories)
+    def report_late(self, data: st.DataObject, kind: str, attempt: int) -> None:
+        """About any run that ever was, in any attempt: late, repeated, or out of the blue."""
+        run_id = data.draw(st.sampled_from(sorted(self.bench.histories)))
+        self.bench.report(kind, run_id, attempt, result='"late"' if kind == "success" else None)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.seen_timers)
+    def go_off(self, data: st.DataObject) -> None:
+        """A timer goes off: one that is set, or one that was moved or cleared since."""
+        self.bench.alarm(data.draw(st.sampled_from(list(self.seen_timers))))
+
+    @rule(seconds=st.sampled_from([1, 700]))
+    def wait(self, seconds: int) -> None:
+        self.bench.wait(seconds=seconds)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.bench.world.executions)
+    def look_whether_quiet(self, data: st.DataObject) -> None:
+        live = data.draw(st.sampled_from(list(self.bench.world.executions.values())))
+        if not self.bench.facts:
+            self.bench.quiet(live)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.bench.world.executions)
+    def stop_execution(self, data: st.DataObject) -> None:
+        live = data.draw(st.sampled_from(list(self.bench.world.executions.values())))
+        self.bench.command("stop", workflow_execution_id=live.id)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.bench.histories)
+    def take_one_back(self, data: st.DataObject) -> None:
+        """A batch whose commit failed leaves no trace."""
+        run_id = data.draw(st.sampled_from(sorted(self.bench.histories)))
+        live_id, task = self.bench.world.homes.get(run_id, (0, ""))
+        event = data.draw(
+            st.sampled_from(
+                [
+                    Event("x"),
+                    Event(
+                        "eventflow.report.failed",
+                        {"execution_id": live_id, "task": task, "run_id": run_id, "attempt": 1},
+                        workflow_execution_id=live_id or None,
+                    ),
+                    Event(COMMAND + "stop", {"workflow_execution_id": live_id}),
+                    Event(COMMAND + "run", {"namespace": "default", "workflow": "w"}),
+                ]
+            )
+        )
+        before = picture(self.bench.world)
+        draft = Draft(self.bench.world)
+
+        take(draft, event, ask, self.bench.now)
+        take(draft, Event("y"), ask, self.bench.now)
+        draft.rollback()
+
+        assert picture(self.bench.world) == before
+
+    def check_the_world(self) -> None:
+        """After every single turn."""
+        for timer in self.bench.world.timers.values():
+            self.seen_timers[timer] = None
+        bench = self.bench
+        alive = {
+            run_id: run for run_id, run in bench.histories.items() if run.statuses[-1] in ALIVE
+        }
+        assert set(bench.world.homes) == set(alive)
+        for live in bench.world.executions.values():
+            mine = {key: run for key, run in alive.items() if run.execution_id == live.id}
+            assert live.alive == len(mine)
+            assert_one_is_busy(list(mine.values()))
+            assert_counters_are_a_recount(live)
+            for task, standing in live.standings.items():
+                there = {run.id: run.status for run in (standing.latest, standing.leaving) if run}
+                expected = {key: run.statuses[-1] for key, run in mine.items() if run.task == task}
+                assert expected.items() <= there.items()
+        busy_orders = {
+            (key, bench.world.executions[run.execution_id].run(key, run.task).attempt)
+            for key, run in alive.items()
+            if run.statuses[-1] is TaskStatus.QUEUED
+        }
+        starts = {(key, n) for key, n, action in bench.outbox if action is TaskAction.START}
+        assert starts == busy_orders
+        stops = {key for key, _, action in bench.outbox if action is TaskAction.STOP}
+        leaving = (TaskStatus.STOPPING, TaskStatus.RESTARTING)
+        assert {key for key, run in alive.items() if run.statuses[-1] in leaving} <= stops
+        assert stops <= set(alive)
+
+    @invariant()
+    def every_history_is_a_path_in_the_table(self) -> None:
+        for run in self.bench.histories.values():
+            for before, after in zip([None, *run.statuses], run.statuses, strict=False):
+                assert after in MOVES[before], run.statuses
+
+    @invariant()
+    def sequence_numbers_count_from_one_without_a_gap(self) -> None:
+        numbers: dict[tuple[int, str], list[int]] = {}
+        for run in self.bench.histories.values():
+            numbers.setdefault((run.execution_id, run.task), []).append(run.sequence_number)
+        for given in numbers.values():
+            assert given == list(range(1, len(given) + 1))
+
+    @invariant()
+    def turns_count_from_one_without_a_gap(self) -> None:
+        turns = [decision.turn for decision in self.bench.decisions]
+        assert turns == list(range(1, len(turns) + 1))
+
+    @invariant()
+    def once_all_facts_are_decided_the_rules_know_the_latest_status(self) -> None:
+        if self.bench.facts:
+            return
+        for live in self.bench.world.executions.values():
+            for standing in live.standings.values():
+                latest = standing.latest
+                assert latest is not None
+                assert standing.told == (latest.sequence_number, latest.status)
+
+    @invariant()
+    def never_more_executions_run_than_may(self) -> None:
+        for known in self.bench.world.workflows.values():
+            assert len(known.active) <= known.plan.workflow.max_active
+            assert not known.waiting or len(known.active) == known.plan.workflow.max_active
+
+    @invariant()
+    def nothing_that_is_due_belongs_to_nobody(self) -> None:
+        world = self.bench.world
+        for timer in world.timers.values():
+            assert not timer.execution_id or timer.execution_id in world.executions
+            assert not timer.run_id or timer.run_id in world.homes
+
+    def teardown(self) -> None:
+        """The same events in the same order, once more: the same decisions (S9)."""
+        if self.bench.decisions:
+            assert replay(self.bench) == self.bench.decisions
+
+
+def assert_one_is_busy(alive: list[Any]) -> None:
+    """S19, S21: at most one run with an executor, and at most one behind it."""
+    for task in {run.task for run in alive}:
+        statuses = [run.statuses[-1] for run in alive if run.task == task]
+        assert sum(status in BUSY for status in statuses) <= 1
+        assert len(statuses) <= 2
+        assert statuses in (statuses[:1], [statuses[0], TaskStatus.INIT])
+
+
+def assert_counters_are_a_recount(live: Any) -> None:
+    for task in live.plan.tasks.values():
+        for one in task.rules:
+            if one.wanted is None:
+                continue
+            standings = {name: live.standing(name).told for name in one.wanted}
+            count = sum(
+                told is not None and told[1] in one.wanted[name]
+                for name, told in standings.items()
+            )
+            assert live.met.get((one.task, one.number), 0) == count
+
+
+TestCore = Core.TestCase
+TestCore.settings = settings(max_examples=3000, stateful_step_count=40, deadline=None)

@@ -1,0 +1,3 @@
+"""A file that does not import."""
+
+raise ValueError("not today")

@@ -1,0 +1,1 @@
+"""Scenarios share one idle operator; pytest puts this folder on the path."""
