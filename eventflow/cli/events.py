@@ -7,7 +7,8 @@ import typer
 
 from eventflow.cli import options
 from eventflow.cli.opened import open_client
-from eventflow.cli.printing import clean, say, say_json, screen, table, when
+from eventflow.cli.printing import clean, say, say_json, when
+from eventflow.cli.screens import screen, table
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
 from eventflow.model.keys import check_pattern

@@ -16,7 +16,8 @@ from eventflow.cli.opened import (
     sketch,
 )
 from eventflow.cli.overview import failure_lines, headline, origin, tasks_table, waiting_lines
-from eventflow.cli.printing import clean, lasted, note, plain, say, say_json, screen, table, when
+from eventflow.cli.printing import clean, lasted, note, plain, say, say_json, when
+from eventflow.cli.screens import screen, table
 from eventflow.cli.watch import Watch
 from eventflow.clock import SystemClock
 from eventflow.model.records import TaskExecution, WorkflowExecution

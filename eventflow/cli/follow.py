@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.overview import failure_lines, headline, tasks_table
-from eventflow.cli.printing import plain, say, say_json, screen
+from eventflow.cli.printing import plain, say, say_json
+from eventflow.cli.screens import screen
 from eventflow.cli.views import LineView, LiveView, View
 from eventflow.cli.watch import Sight, Watch
 from eventflow.clock import Clock

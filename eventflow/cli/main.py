@@ -16,6 +16,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from eventflow import __version__
+from eventflow.cli.printing import forget_reader
 from eventflow.errors import EventflowError
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -69,8 +70,7 @@ def run_command(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read the output has gone, as `head` does. Python would complain again at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_reader()  # or Python would complain at its exit
         return FAILED
     return DONE
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from rich.table import Table
 
-from eventflow.cli.printing import clean, lasted, table, when
+from eventflow.cli.printing import clean, lasted, when
+from eventflow.cli.screens import table
 from eventflow.core.waiting import Waiting, waits_for
 from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskAction, TaskStatus, WorkflowStatus
@@ -99,7 +101,7 @@ def failure_lines(failure: AttemptFailure, log_path: str = "") -> list[str]:
     trace = [line for line in failure.traceback.rstrip().splitlines() if line.strip()]
     shown = trace[-_TRACE_LINES:] or [f"{failure.type_name}: {failure.message}"]
     lines = [clean(line.expandtabs(4)) for line in shown]
-    return lines if not log_path else [*lines, f"log: {log_path}"]
+    return [*lines, f"log: {log_path}"] if log_path and Path(log_path).exists() else lines
 
 
 def _alive(run: TaskExecution) -> str:

@@ -1,45 +1,16 @@
-"""What commands print: JSON documents, tables, and times as people read them."""
+"""What commands print: lines, JSON documents, and times as people read them. Tables: `screens`."""
 
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from eventflow.errors import EventflowError
-
-_PIPED_WIDTH = 240
-STYLES = {
-    "SUCCESS": "green",
-    "FAILED": "bold red",
-    "RUNNING": "cyan",
-    "STOPPED": "yellow",
-    "STOPPING": "yellow",
-    "RESTARTING": "yellow",
-    "RETRYING": "magenta",
-}
-
-
-class _Screen(Console):
-    """A console whose reader may go away: then nothing is shown, and the work goes on."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def screen() -> Console:
-    """Standard output, for people: as wide as the terminal, or wide enough for what is piped."""
-    width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    return _Screen(highlight=False, markup=False, emoji=False, width=width, soft_wrap=True)
 
 
 def say(*lines: str) -> None:
@@ -47,6 +18,11 @@ def say(*lines: str) -> None:
     for line in lines:
         sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def forget_reader() -> None:
+    """Who read the output has gone, as `head` does: what is still printed goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(line: str) -> None:
@@ -77,24 +53,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(member) for member in value]
     return value
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A plain table. A cell that is a status gets its colour; text is shown as it is."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*[cell(value) for value in row])
-    return made
-
-
-def cell(value: object) -> Text:
-    """One value as a table shows it; control characters are made visible."""
-    if isinstance(value, Text):
-        return value
-    text = when(value) if isinstance(value, datetime) else str(value if value is not None else "")
-    return Text(clean(text), style=STYLES.get(text, ""))
 
 
 def clean(text: str) -> str:

@@ -5,10 +5,12 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.text import Text
 
 from eventflow.cli import options
 from eventflow.cli.opened import open_client, sketch
-from eventflow.cli.printing import say_json, screen, table
+from eventflow.cli.printing import say_json
+from eventflow.cli.screens import screen, table
 from eventflow.core.firetimes import next_due
 from eventflow.model.schedule import Cron, Schedule
 from eventflow.store.ports import Store
@@ -37,7 +39,7 @@ def list_schedules(store: options.Store = None, as_json: options.AsJson = False)
             one.schedule,
             "paused" if one.paused else "",
             local(one.last_fired, one.zone) if one.last_fired else "never",
-            "\n".join(local(due, one.zone) for due in one.next_due),
+            Text("\n".join(local(due, one.zone) for due in one.next_due)),
         )
         for one in found
     ]

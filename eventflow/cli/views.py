@@ -4,12 +4,13 @@ from collections import deque
 from datetime import datetime
 from types import TracebackType
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from eventflow.cli.overview import headline, latest_runs, tasks_table
-from eventflow.cli.printing import clean, note, say, screen
+from eventflow.cli.printing import clean, forget_reader, note, say
+from eventflow.cli.screens import screen
 from eventflow.cli.watch import Sight
 from eventflow.model.status import ALIVE
 
@@ -55,8 +56,7 @@ class LineView(View):
             say(*sight.lines)
             self._say_waiting(sight)
         except BrokenPipeError:
-            # The reader has gone; the work has not.
-            self.show = super().show  # type: ignore[method-assign]  # no more lines
+            forget_reader()  # the work goes on
 
     def _say_waiting(self, sight: Sight) -> None:
         if sight.lines or self._moved_at is None:
@@ -102,7 +102,7 @@ class LiveView(View):
         height = self._screen.height - _LINES - _WAITING - _AROUND
         active = [one for one in sight.executions if not one.ended] or sight.executions[-1:]
         room = max(height // max(len(active), 1), 4)
-        parts: list[Text | object] = []
+        parts: list[RenderableType] = []
         for execution in active:
             runs = list(latest_runs(execution).values())
             if len(runs) > room:
@@ -114,4 +114,4 @@ class LiveView(View):
         if still:
             shown = sight.waiting[:_WAITING]
             parts += [Text(f"waiting: {clean(line)}", style="dim") for line in shown]
-        return Group(*parts)  # type: ignore[arg-type]
+        return Group(*parts)

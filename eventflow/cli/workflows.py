@@ -8,7 +8,8 @@ import typer
 
 from eventflow.cli import options
 from eventflow.cli.opened import NO_SCHEDULER, find_workflow, open_client, sketch
-from eventflow.cli.printing import lasted, say, say_json, screen, table, when, write_file
+from eventflow.cli.printing import lasted, say, say_json, when, write_file
+from eventflow.cli.screens import screen, table
 from eventflow.clock import SystemClock
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.code import load_workflows

@@ -91,15 +91,15 @@ def new_run(
     behind: Run | None = None,
 ) -> Run:
     """A run in INIT, with the next sequence number (S19)."""
-    autostarted = started_by in ("autostart", "periodic")
+    by_event = started_by in (deciding.event.key, "command")
     run = Run(
         id=deciding.new_run_id(),
         task=task.name,
         sequence_number=standing.last_sequence + 1,
         status=TaskStatus.INIT,
-        trigger_turn=0 if autostarted else deciding.turn,
+        trigger_turn=deciding.turn if by_event else 0,
     )
-    deciding.change(RunCreated(execution_id, run, deciding.now, deciding.turn, started_by, behind))
+    deciding.change(RunCreated(execution_id, run, deciding.at, deciding.turn, started_by, behind))
     return run
 
 
@@ -147,7 +147,7 @@ def drop_successor(deciding: Deciding, live: LiveExecution, run: Run, leaving: R
     check_move(run.status, TaskStatus.STOPPED)
     ended = replace(run, status=TaskStatus.STOPPED)
     deciding.change(
-        RunMoved(live.id, ended, run.status, deciding.now, deciding.turn, "dropped by a stop", True)
+        RunMoved(live.id, ended, run.status, deciding.at, deciding.turn, "dropped by a stop", True)
     )
     deciding.change(Told(live.id, run.task, leaving.sequence_number, leaving.status))
 
@@ -164,7 +164,7 @@ def move(
     """Move a run along S26's table; return it as it is then."""
     check_move(run.status, status)
     moved = replace(run, status=status)
-    deciding.change(RunMoved(execution_id, moved, run.status, deciding.now, deciding.turn, reason))
+    deciding.change(RunMoved(execution_id, moved, run.status, deciding.at, deciding.turn, reason))
     return moved
 
 

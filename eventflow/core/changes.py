@@ -6,6 +6,7 @@ new values, never a recipe, so that applying it needs no thought.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from eventflow.core.plan import Plan
 from eventflow.core.world import Counters, Draft, LiveExecution, Run, Standing, Timer
@@ -21,7 +22,13 @@ class Registered:
     plan: Plan
 
     def apply(self, draft: Draft) -> None:
-        draft.world.adopt(self.plan)
+        world, plan = draft.world, self.plan
+        known = world.known(plan.namespace, plan.name)
+        if known is None:
+            draft.undo_by(partial(world.abandon, plan.namespace, plan.name))
+        else:
+            draft.undo_by(partial(world.adopt, known.plan))
+        world.adopt(plan)
 
 
 @dataclass(frozen=True, slots=True)

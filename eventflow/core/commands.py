@@ -6,7 +6,7 @@ from eventflow.core import firetimes
 from eventflow.core.actions import act
 from eventflow.core.changes import Paused, Registered, TimerCleared, TimerSet
 from eventflow.core.decision import Deciding, Outcome
-from eventflow.core.executions import create, stop_all
+from eventflow.core.executions import begin_waiting, create, stop_all
 from eventflow.core.world import Known, Timer
 from eventflow.model.status import ExecutionType, TaskAction
 
@@ -44,6 +44,8 @@ def _register(deciding: Deciding, value: dict[str, Any]) -> None:
         return
     deciding.change(Registered(plan))
     deciding.note(Outcome(None, name, "registered"))
+    if before is not None:
+        begin_waiting(deciding, before, plan.workflow.max_active - len(before.active))
     schedule = plan.workflow.schedule
     if before is not None and before.plan.workflow.schedule == schedule:
         return

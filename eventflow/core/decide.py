@@ -57,7 +57,8 @@ def take(
     world = draft.world
     turn = world.counters.turn + 1
     TurnTaken(turn).apply(draft)
-    deciding = Deciding(world, event, turn, now)
+    at = event.time if event.key.startswith(REPORT) and event.time is not None else now
+    deciding = Deciding(world, event, turn, now, at)
     told, latest = _tell(draft, event)
     judged = judge(world, event, ask, level_rules=latest)
     for write in judged.writes:

@@ -44,12 +44,17 @@ class Deciding:
     """A decision in the making: what the parts of the core write their changes to.
 
     Ids are drawn here from the world's counters, so that the same state gives the same ids.
+
+    Attributes:
+        now: The batch's time: what deadlines and delays are counted from.
+        at: When the event happened, for the history: of a report, when it came.
     """
 
     world: World
     event: Event
     turn: int
     now: datetime
+    at: datetime
     changes: list[Change] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     _runs: int = 0

@@ -63,13 +63,8 @@ def create(
     return record.id
 
 
-def begin_waiting(deciding: Deciding, known: Known, freed: int) -> None:
-    """Let the oldest that wait in INIT begin, as far as `max_active` allows.
-
-    Args:
-        freed: Active executions that this decision has ended.
-    """
-    room = known.plan.workflow.max_active - len(known.active) + freed
+def begin_waiting(deciding: Deciding, known: Known, room: int) -> None:
+    """Let the oldest that wait in INIT begin: as many as there is room for (S44)."""
     for execution_id in sorted(known.waiting)[: max(room, 0)]:
         live = deciding.world.executions[execution_id]
         deciding.change(
@@ -92,7 +87,8 @@ def stop_all(
         end(deciding, live, WorkflowStatus.STOPPED, reason)
         return
     deciding.change(ExecutionStopping(live.id, reason, by_timeout))
-    for standing in live.standings.values():
+    for name in live.plan.tasks:
+        standing = live.standing(name)
         latest, leaving = standing.latest, standing.leaving
         if latest is None or not latest.alive:
             continue
@@ -111,7 +107,8 @@ def end(deciding: Deciding, live: LiveExecution, status: WorkflowStatus, reason:
     _clear_timers(deciding, live)
     known = deciding.world.workflows.get(workflow)
     if known is not None and was_active and known.waiting:
-        begin_waiting(deciding, known, freed=1)
+        # This one still counts as active until the decision is applied.
+        begin_waiting(deciding, known, known.plan.workflow.max_active - len(known.active) + 1)
 
 
 def _begin(deciding: Deciding, live: LiveExecution) -> None:

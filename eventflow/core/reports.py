@@ -22,9 +22,7 @@ LOST_COUNT_ANEW_AFTER = timedelta(minutes=10)
 _LEAVING = (TaskStatus.STOPPING, TaskStatus.RESTARTING)
 
 
-def decide_report(
-    deciding: Deciding, kind: str, value: dict[str, Any], result: str | None
-) -> None:
+def decide_report(deciding: Deciding, kind: str, value: dict[str, Any], result: str | None) -> None:
     """Move the run that a report is about; one that is late or repeated moves nothing (S26).
 
     Args:
@@ -65,7 +63,7 @@ def _began(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, A
     _run(deciding, live, run)
     timeout = live.plan.tasks[run.task].settings.timeout
     if timeout is not None:
-        due = deciding.now + timedelta(seconds=timeout)
+        due = deciding.at + timedelta(seconds=timeout)
         deciding.change(
             TimerSet(
                 Timer(
@@ -84,7 +82,7 @@ def _run(deciding: Deciding, live: LiveExecution, run: Run) -> Run:
     """QUEUED → RUNNING; an end reported for a QUEUED attempt passes through here too (S26)."""
     if run.status is not TaskStatus.QUEUED:
         return run
-    moved = move(deciding, live.id, replace(run, began_at=deciding.now), TaskStatus.RUNNING)
+    moved = move(deciding, live.id, replace(run, began_at=deciding.at), TaskStatus.RUNNING)
     deciding.change(Withdrawn(run.id, run.attempt, ended=False))
     return moved
 
@@ -116,11 +114,11 @@ def _lost(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, An
     lived = deciding.now - run.began_at if run.began_at is not None else timedelta(0)
     before = 0 if lived >= LOST_COUNT_ANEW_AFTER else run.lost
     lost = before + 1 if counted else before
-    failure = failure_of(value, run.attempt)
-    deciding.change(FailureKept(run.id, failure))
     if run.timed_out:
         _failed(deciding, live, run, _with_timeout(live, run, value))
         return
+    failure = failure_of(value, run.attempt)
+    deciding.change(FailureKept(run.id, failure))
     reason = f"lost: {failure.message}"[:500]
     if settings.on_lost == "fail" or lost > settings.max_lost:
         run = _run(deciding, live, run)
@@ -178,7 +176,7 @@ def _end(
 
 def timed_out(deciding: Deciding, live: LiveExecution, run: Run) -> RunMoved:
     """The run keeps RUNNING until its worker is dead or abandoned (S27)."""
-    return RunMoved(live.id, replace(run, timed_out=True), run.status, deciding.now, deciding.turn)
+    return RunMoved(live.id, replace(run, timed_out=True), run.status, deciding.at, deciding.turn)
 
 
 def failure_of(value: dict[str, Any], attempt: int) -> AttemptFailure:

@@ -5,6 +5,7 @@ Draft, which can take a batch back whose commit failed; nothing else may touch i
 standings are frozen values, replaced whole.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -225,6 +226,12 @@ class World:
             index.add(pattern, entry)
         return known
 
+    def abandon(self, namespace: str, name: str) -> None:
+        """Take back the first `adopt` of a workflow."""
+        known = self.workflows.pop((namespace, name))
+        for pattern, entry in known.subscriptions:
+            self.triggers[namespace].discard(pattern, entry)
+
 
 class Draft:
     """Changes to a world that are not committed yet, and the way back."""
@@ -246,10 +253,16 @@ class Draft:
         self._undo.append((thing, name, getattr(thing, name)))
         setattr(thing, name, value)
 
+    def undo_by(self, action: Callable[[], object]) -> None:
+        """Let `action` take back something that is no single entry or attribute."""
+        self._undo.append((None, "", action))
+
     def rollback(self) -> None:
         """Make the world what it was when the draft began."""
         for thing, key, before in reversed(self._undo):
-            if not isinstance(thing, dict):
+            if thing is None:
+                before()
+            elif not isinstance(thing, dict):
                 setattr(thing, key, before)
             elif before is _MISSING:
                 del thing[key]

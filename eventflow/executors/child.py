@@ -103,13 +103,17 @@ class Worker:
         except OSError as error:
             raise LoadError(f"the begin of {job.key} cannot be written down: {error}") from error
         begun = Begun(pid=pid, started=started, retries_any=not operator.settings.retry_on)
-        self._reactor.post(lambda: self._attend(attempt, begun))
+        said = threading.Event()
+        self._reactor.post(lambda: self._attend(attempt, begun, said))
+        # The scheduler knows of the begin before the code can take this process down.
+        said.wait()
         signal.signal(signal.SIGTERM, lambda number, frame: _terminated(attempt))
         return attempt.run()
 
-    def _attend(self, attempt: Attempt, begun: Begun) -> None:
+    def _attend(self, attempt: Attempt, begun: Begun, said: threading.Event) -> None:
         self._attempt = attempt
         self._line.send(begun)
+        said.set()
         self._beat(min(_HEARTBEAT_S, attempt.job.heartbeat_timeout_s / 4))
         if self._stop_asked:
             self._stop(attempt)

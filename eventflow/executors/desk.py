@@ -31,7 +31,7 @@ Reply = Answer | Emitted | Refusal
 
 
 def serve(desk: Desk, call: Call) -> bytes:
-    """Ask the desk what a child wants to know; the reply as a frame. What it raises is a Refusal."""
+    """Ask the desk what a child wants to know; the reply, or what it raised, as a frame."""
     try:
         if isinstance(call, Emit):
             return to_frame(Emitted(call=call.call, event=desk.emit(call.event)))

@@ -86,7 +86,10 @@ class TaskSettings:
             failures: Counted failures of this run, from 1.
             chance: A number drawn from [0, 1) where the attempt ended; it is data.
         """
-        delay = self.retry_delay * self.retry_backoff ** (failures - 1)
+        try:
+            delay = self.retry_delay * self.retry_backoff ** (failures - 1)
+        except OverflowError:
+            delay = MAX_RETRY_DELAY if self.retry_delay else 0.0
         delay = min(delay * (1 + self.retry_jitter * chance), MAX_RETRY_DELAY)
         return timedelta(seconds=delay)
 

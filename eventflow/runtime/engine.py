@@ -68,6 +68,8 @@ class Engine:
         self.parked: dict[int, str] = {}
         self._own: set[tuple[str, str]] | None = set() if own_only else None
         self._kept_back: list[Order] = []
+        # Reports about attempts of executions that are parked: decided when their code is there.
+        self._unclaimed: list[Report] = []
         self.failure: BaseException | None = None
         self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._urgent = False
@@ -206,11 +208,22 @@ class Engine:
             committed=self._after_commit,
             prepare=self._prepare,
         )
+        found = self._claimed(loaded, found)
         reported = {report.key for report in found} | taken
         for report in [*found, *_lost(loaded.world, reported, counted=counted)]:
             self._loop.report(report)
             reported.add(report.key)
         self._dispatch(redeliveries(loaded.world, loaded.commands, reported))
+
+    def _claimed(self, loaded: Loaded, found: list[Report]) -> list[Report]:
+        """The reports about runs of this world; the rest are parked, or have ended long since."""
+        homes = loaded.world.homes
+        rest = [report for report in found if report.key.task_execution_id not in homes]
+        self._unclaimed = rest if loaded.parked else []
+        if not loaded.parked:
+            for report in rest:
+                self._executor.confirm(report.key)
+        return [report for report in found if report.key.task_execution_id in homes]
 
     def _load_again(self) -> None:
         """Read the store anew, between two batches; reports that wait go with it."""
@@ -225,7 +238,7 @@ class Engine:
             for run in (standing.latest, standing.leaving)
             if run is not None
         )
-        self._take_up(loaded, waiting, taken=known, counted=True)
+        self._take_up(loaded, [*waiting, *self._unclaimed], taken=known, counted=True)
 
     def _prepare(self, events: list[Event]) -> None:
         """Have the plan of each snapshot that is about to be registered in the world."""

@@ -39,10 +39,11 @@ class _Input(NamedTuple):
 
 
 class _Arrived(NamedTuple):
-    """A report, and the newest offset of the log when it came (S12)."""
+    """A report, when it came, and the newest offset of the log then (S12)."""
 
     report: Report
-    behind: int
+    at: datetime
+    behind: int = 0
 
 
 @dataclass(slots=True)
@@ -85,26 +86,27 @@ class Loop:
         self._ask = ask
         self._committed = committed
         self._prepare = prepare
-        self._reports: deque[Report] = deque()
+        self._reports: deque[_Arrived] = deque()
         self._held: deque[_Arrived] = deque()
         # Executions that may have fallen quiet. After a restart: all in which nothing is alive.
         self._touched = {live.id: None for live in world.executions.values() if not live.alive}
 
     def report(self, report: Report) -> None:
         """Take a report in; any thread. The caller rings."""
-        self._reports.append(report)
+        self._reports.append(_Arrived(report, self._clock.now()))
 
     def waiting_reports(self) -> list[Report]:
         """The reports that no batch has taken yet; they are handed on, and forgotten here."""
-        waiting = [arrived.report for arrived in self._held] + self._drain()
+        waiting = [*self._held, *self._drain()]
         self._held.clear()
-        return waiting
+        return [arrived.report for arrived in waiting]
 
     @property
     def has_end_reports(self) -> bool:
         """Whether a report waits that is worth a commit of its own: any but RUNNING."""
-        return any(report.kind is not ReportKind.RUNNING for report in list(self._reports)) or bool(
-            self._held
+        waiting = list(self._reports)
+        return bool(self._held) or any(
+            arrived.report.kind is not ReportKind.RUNNING for arrived in waiting
         )
 
     @property
@@ -146,16 +148,16 @@ class Loop:
         self._committed(batch.decisions)
         return True
 
-    def _drain(self) -> list[Report]:
+    def _drain(self) -> list[_Arrived]:
         found = []
         while self._reports:
             found.append(self._reports.popleft())
         return found
 
-    def _hold(self, arrived: list[Report], truncated: bool) -> None:
+    def _hold(self, arrived: list[_Arrived], truncated: bool) -> None:
         """A report waits for what was in the log before it; behind a long log that takes rounds."""
         behind = self._store.last_offset() if truncated and arrived else 0
-        self._held.extend(_Arrived(report, behind) for report in arrived)
+        self._held.extend(one._replace(behind=behind) for one in arrived)
 
     def _ready(self, read_to: int | None) -> list[_Arrived]:
         ready = []
@@ -173,7 +175,7 @@ class Loop:
             report = arrived.report
             home = self.world.homes.get(report.key.task_execution_id)
             namespace = self.world.executions[home[0]].plan.namespace if home else "default"
-            yield _Input(event_of(report, home, namespace, now), report=report)
+            yield _Input(event_of(report, home, namespace, arrived.at), report=report)
         for timer in due:
             yield _Input(_alarm(timer, now), timer=timer)
 

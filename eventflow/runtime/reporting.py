@@ -8,11 +8,12 @@ from eventflow.executors.port import Report
 from eventflow.model.event import Event
 
 
-def event_of(report: Report, home: tuple[int, str] | None, namespace: str, now: datetime) -> Event:
+def event_of(report: Report, home: tuple[int, str] | None, namespace: str, at: datetime) -> Event:
     """The event that stands for a report.
 
     Args:
         home: Execution id and task of the run; `None` when it is not alive any more.
+        at: When the report came, aware UTC.
     """
     execution_id, task = home or (0, "")
     value: dict[str, Any] = {
@@ -41,6 +42,6 @@ def event_of(report: Report, home: tuple[int, str] | None, namespace: str, now: 
         value,
         namespace=namespace,
         sender=SENDER,
-        time=now,
+        time=at,
         workflow_execution_id=execution_id or None,
     )

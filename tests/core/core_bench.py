@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from eventflow import Event, Operator, TaskAction, TaskContext, TaskStatus, Workflow
-from eventflow.core.changes import Commanded, RunCreated, RunMoved, Withdrawn
+from eventflow.core.changes import Commanded, FailureKept, RunCreated, RunMoved, Withdrawn
 from eventflow.core.decide import COMMAND, QUIET, REPORT, facts_of, take
 from eventflow.core.decision import Decision
 from eventflow.core.judge import Answer
@@ -68,6 +68,7 @@ class Bench:
     inputs: list[tuple[Event, Timer | None, str | None, datetime]] = field(default_factory=list)
     histories: dict[int, History] = field(default_factory=dict)
     outbox: set[tuple[int, int, TaskAction]] = field(default_factory=set)
+    failures: dict[tuple[int, int], str] = field(default_factory=dict)
     after_each: Callable[[], None] = lambda: None
 
     def register(self, workflow: Workflow) -> Plan:
@@ -177,6 +178,9 @@ class Bench:
                 history.dropped |= change.dropped
                 if run.status is not before:
                     history.statuses.append(run.status)
+            case FailureKept(run_id, failure):
+                assert (run_id, failure.attempt) not in self.failures, "an attempt fails once"
+                self.failures[run_id, failure.attempt] = failure.type_name
             case Commanded(run=run, action=action):
                 self.outbox.add((run.id, run.attempt, action))
             case Withdrawn(run_id, attempt, ended):

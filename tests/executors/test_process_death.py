@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
-from executor_harness import FLOWS, Harness, Make, wait_until
+from executor_harness import FLOWS, PATIENCE_S, Harness, Make, wait_until
 from test_process_executor import alive
 
 from eventflow.executors.port import AttemptKey, Job, ReportKind
@@ -150,12 +151,17 @@ class SmallScheduler:
         """Read its lines until each wanted beginning has come."""
         assert self.process.stdout is not None
         found: dict[str, list[int]] = {}
+        lines = ""
+        limit = threading.Timer(PATIENCE_S, self.process.kill)
+        limit.start()
         while len(found) < len(wanted):
             line = self.process.stdout.readline()
-            assert line, "the scheduler has ended"
+            lines += line
+            assert line, f"the scheduler has ended, and said only {lines!r}"
             for start in wanted:
                 if line.startswith(start):
                     found[start] = [int(word) for word in line.split() if word.isdigit()]
+        limit.cancel()
         return found
 
     def kill(self) -> None:

@@ -106,7 +106,11 @@ class Story:
         }
         result = value.pop("result", None)
         report = event(
-            f"eventflow.report.{kind}", value, sender=SENDER, workflow_execution_id=execution_id
+            f"eventflow.report.{kind}",
+            value,
+            sender=SENDER,
+            time=self.clock.time,
+            workflow_execution_id=execution_id,
         )
         return self._decide([(report, None, result)], limit=10_000)
 

@@ -1,0 +1,138 @@
+"""`eventflow serve`, and what other processes do beside it."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Program, Shell
+
+
+@pytest.fixture()
+def serving(shell: Shell) -> Iterator[Program]:
+    with shell.begin("serve", "orders.py") as program:
+        program.line("ready store=")
+        yield program
+
+
+def test_an_event_of_another_process_starts_an_execution_whose_task_runs(
+    shell: Shell, serving: Program
+) -> None:
+    journal = shell.fifo("journal")
+    emitted = shell.json("emit", "orders.paid", '{"n": 1}')
+    process = int(journal.line())
+
+    (execution,) = shell.json("execution", "list", "--status", "RUNNING")
+    assert execution["execution_type"] == "EVENT"
+    assert execution["trigger_event"]["offset"] == emitted["offset"]
+    shown = shell("execution", "show", execution["id"])
+    assert "first #1 is RUNNING since" in shown.stdout
+
+    serving.signal(signal.SIGTERM)
+    os.kill(process, signal.SIGKILL)
+    code, _, errors = serving.end()
+    assert code == 0
+    assert "task.running" in errors
+
+
+def test_sigterm_ends_it_with_0_and_no_child_is_left(shell: Shell) -> None:
+    with shell.begin("serve", "orders.py", "--grace", "0") as program:
+        program.line("ready")
+        journal = shell.fifo("journal")
+        shell("emit", "orders.paid")
+        process = int(journal.line())
+        program.signal(signal.SIGTERM)
+        code, _, errors = program.end()
+
+    assert (code, "Traceback" in errors) == (0, False)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    assert _of_session(program.process.pid) == []
+
+
+def test_tail_prints_what_another_process_emits_and_ctrl_c_ends_it(
+    shell: Shell, serving: Program
+) -> None:
+    shell("emit", "before")
+    with shell.begin("event", "tail", "--key", "news.*", "--after", "0", "--json") as tail:
+        shell("emit", "other.key")
+        shell("emit", "news.sport", '["goal"]')
+        event = json.loads(tail.line("news"))
+        tail.signal(signal.SIGINT)
+        code, _, errors = tail.end()
+
+    assert (event["key"], event["value"]) == ("news.sport", ["goal"])
+    assert (code, errors) == (0, "")
+
+
+def test_commands_reach_the_running_scheduler(shell: Shell, serving: Program) -> None:
+    journal = shell.fifo("journal")
+    started = shell.json("execution", "start", "orders")
+    journal.line()
+
+    assert "ignored: alive" in shell("task", "start", started["execution"], "first").stdout
+    assert shell.json("workflow", "pause", "orders")["did"] == "paused"
+    (workflow,) = shell.json("workflow", "list")
+    assert workflow["paused"] is True
+    with shell.begin("execution", "logs", started["execution"], "-f") as following:
+        assert following.line("told") == "told"
+        assert shell.json("execution", "stop", started["execution"])["did"] == "stopped"
+        code, _, _ = following.end()
+    assert code == 0
+    (ended,) = shell.json("execution", "list", "--workflow", "orders")
+    assert ended["status"] == "STOPPED"
+    refused = shell("execution", "stop", started["execution"])
+    assert (refused.returncode, "has ended" in refused.stderr) == (2, True)
+
+
+def test_a_second_scheduler_is_refused_with_the_name_of_the_first(
+    shell: Shell, serving: Program
+) -> None:
+    refused = shell("serve", "good.py")
+
+    assert refused.returncode == 2
+    assert f"pid {serving.process.pid}" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_of_a_folder_it_takes_the_files_that_define_workflows(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "flows"
+    folder.mkdir()
+    for name in ("good.py", "two.py", "plain.py"):
+        (tmp_path / name).rename(folder / name)
+    with shell.begin("serve", "flows", "--executor", "threads", "--json") as program:
+        ready = json.loads(program.line("ready"))
+        program.signal(signal.SIGINT)
+        code, _, errors = program.end()
+
+    assert (code, ready["registered"]) == (0, ["good", "one", "other"])
+    assert "plain.py is skipped" in errors
+
+
+def test_without_a_scheduler_a_start_waits_and_says_so(shell: Shell) -> None:
+    shell("run", "good.py", "--executor", "threads")
+    asked = shell("execution", "start", "good", "--param", "day=1")
+    assert (asked.returncode, "no scheduler runs on this store" in asked.stdout) == (0, True)
+
+    with shell.begin("execution", "start", "good", "--wait") as waiting:
+        with shell.begin("serve", "--executor", "threads") as program:
+            program.line("ready")
+            code, out, _ = waiting.end()
+            program.signal(signal.SIGTERM)
+            assert program.end()[0] == 0
+    assert (code, "execution 3 of good: SUCCESS" in out) == (0, True)
+
+
+def _of_session(leader: int) -> list[int]:
+    """The processes of a session that are there."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.getsid(int(entry.name)) == leader:
+                    found.append(int(entry.name))
+            except ProcessLookupError:
+                continue
+    return found
