@@ -51,7 +51,8 @@ def read_settings(
     """
     environment = os.environ if environment is None else environment
     settings = Settings()
-    path = (folder or Path.cwd()) / FILE
+    # A relative path, so that a working folder that was deleted is merely one without the file.
+    path = folder / FILE if folder is not None else Path(FILE)
     if path.is_file():
         settings = _with(settings, _from_file(path), str(path))
     said = {

@@ -1,6 +1,6 @@
 """A service that is RESTARTed whenever its configuration file changes.
 
-    eventflow run examples/config_service.py
+    eventflow run examples/config_service.py          (--param folder=PATH: where the file is)
 
 `write` makes the file. `watch` looks at it for ever and emits `config.changed` for every new
 content. That RESTARTs `service`, which reads the file once, at its start, and runs for ever, too.
@@ -40,8 +40,9 @@ def replace(path: Path, colour: str) -> None:
 
 
 def write() -> str:
+    context = current_context()
     # Drawn once: if the task is run again after a crash, it gets the same folder.
-    folder = current_context().deterministic.call("folder", tempfile.mkdtemp)
+    folder = context.params.get("folder") or context.deterministic.call("folder", tempfile.mkdtemp)
     path = Path(folder, "service.json")
     replace(path, COLOURS[0])
     return str(path)

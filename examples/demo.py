@@ -32,9 +32,8 @@ def main() -> int:
     if code == 0:
         with Scheduler(STORE) as scheduler:
             exam = scheduler.execution(1).result("report")
-        print(f"\nAccuracy: {exam['accuracy']:.1%} of 297 handwritten digits that it had never seen,")
-        print(f"with the model that had learned from {exam['batches']} of 12 batches.")
-        print("\nThe store is kept. To look further:\n")
+        print(f"\nAccuracy: {exam['accuracy']:.1%} on handwritten digits that it had never seen.")
+        print("\nThe store is kept; to look further:\n")
         print(f"    cd {FOLDER}")
         print(f"    {EVENTFLOW} execution show 1 --history")
         print(f"    {EVENTFLOW} execution logs 1")

@@ -1,18 +1,17 @@
 """A task of one workflow starts another workflow by an event.
 
-One shell runs the scheduler, another starts `nightly`, whose task emits `orders.arrived` to all:
+    eventflow run examples/event_trigger.py:nightly
 
-    eventflow serve examples/event_trigger.py
-    eventflow execution start nightly
-
-or does without it and emits the event itself:
-
-    eventflow emit orders.arrived '{"orders": [40, 2]}'
-
-Each event starts an execution of `billing`, which reads the event's value. Prints, in its log:
+`fetch` emits `orders.arrived` to all, and each such event starts an execution of `billing`, which
+reads the event's value. Prints, in the tasks' logs:
 
     2 orders to bill
     billed 42
+
+The event may as well come from another shell, or from another program:
+
+    eventflow serve examples/event_trigger.py
+    eventflow emit orders.arrived '{"orders": [40, 2]}'
 """
 
 from eventflow import PythonOperator, Workflow, current_context

@@ -7,15 +7,13 @@ from typing import Annotated
 import typer
 
 from eventflow.cli import options
+from eventflow.cli.files import load
 from eventflow.cli.printing import say, say_json
 from eventflow.cli.schedules import due_after, local, zone_of
 from eventflow.clock import SystemClock
 from eventflow.core.firetimes import next_due
 from eventflow.core.waiting import never_start
-from eventflow.errors import LoadError
-from eventflow.executors.code import load_workflows
 from eventflow.model.picture import to_text
-from eventflow.model.suggest import nearest
 from eventflow.model.workflow import Workflow
 
 
@@ -36,14 +34,7 @@ def check(
 
     Exit status: 0 when they can run as they are written, also with warnings; 2 when not.
     """
-    path, name = options.read_place(file)
-    loaded = load_workflows(path)
-    chosen = [workflow for workflow in loaded if name in ("", workflow.name)]
-    if not chosen:
-        names = [workflow.name for workflow in loaded]
-        raise LoadError(
-            f"{path} has no workflow {name!r}{nearest(name, names)}; it defines: {', '.join(names)}"
-        )
+    path, chosen = load(file)
     checked = [_check(workflow) for workflow in chosen]
     if as_json:
         say_json(

@@ -1,12 +1,11 @@
 """Options that several commands take, and how their texts are read."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from eventflow.errors import EventflowError, LoadError
+from eventflow.errors import EventflowError
 from eventflow.model.jsonvalue import JsonValueError, decode
 
 
@@ -69,21 +68,3 @@ def read_params(given: list[str] | None) -> dict[str, Any]:
         except JsonValueError:
             params[name] = value
     return params
-
-
-def read_place(text: str) -> tuple[Path, str]:
-    """FILE or FILE:NAME as path and name; the name is empty where none was given.
-
-    Raises:
-        LoadError: If there is no such file.
-    """
-    path = Path(text)
-    name = ""
-    if not path.exists() and ":" in text:
-        before, _, name = text.rpartition(":")
-        path = Path(before)
-    if path.is_dir():
-        raise LoadError(f"{path} is a folder; name a Python file that defines workflows")
-    if not path.is_file():
-        raise LoadError(f"{path}: there is no such file")
-    return path, name

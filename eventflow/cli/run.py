@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from eventflow.cli import options
+from eventflow.cli.files import choose, read_place
 from eventflow.cli.follow import Follower, Killed, show_end, view_for
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.overview import headline
@@ -17,10 +18,9 @@ from eventflow.cli.ownlog import open_log
 from eventflow.cli.printing import note
 from eventflow.cli.watch import Watch
 from eventflow.clock import SystemClock
-from eventflow.errors import EventflowError, LoadError, StoreBusyError
+from eventflow.errors import EventflowError, StoreBusyError
 from eventflow.model.event import Event
 from eventflow.model.status import WorkflowStatus
-from eventflow.model.suggest import nearest
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.handle import ExecutionHandle
@@ -64,7 +64,7 @@ def run(
 
     Exit status: 0 when all ended SUCCESS, 1 when not, 2 for wrong input, 130 for a second Ctrl-C.
     """
-    path, name = options.read_place(file)
+    path, name = read_place(file)
     wanted = _Wanted(path, name, options.read_params(param), timeout, as_json, quiet)
     settings = read_settings(store=store, executor=executor.value if executor else None)
     open_log(settings, level="WARNING")
@@ -156,28 +156,6 @@ def _follow(
             store, follower.clock, executions, as_json=wanted.as_json, brief=wanted.quiet
         )
     return 0 if success else FAILED
-
-
-def choose(workflows: list[Workflow], name: str, path: Path) -> Workflow:
-    """The workflow of a file that was meant.
-
-    Raises:
-        LoadError: If the file has no such workflow, or several and none was named.
-    """
-    names = [workflow.name for workflow in workflows]
-    if not name and len(workflows) == 1:
-        return workflows[0]
-    if not name:
-        raise LoadError(
-            f"{path} defines {len(names)} workflows: {', '.join(names)}; say which one, as "
-            f"{path}:{names[0]}"
-        )
-    for workflow in workflows:
-        if workflow.name == name:
-            return workflow
-    raise LoadError(
-        f"{path} has no workflow {name!r}{nearest(name, names)}; it defines: {', '.join(names)}"
-    )
 
 
 def _list_others(store: Store) -> None:

@@ -1,7 +1,9 @@
 """`eventflow serve`: the scheduler as a service, until a signal ends it."""
 
+import contextlib
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -109,7 +111,9 @@ def _register(scheduler: Scheduler, files: list[tuple[Path, bool]]) -> list[Work
                     )
 
         try:
-            found += scheduler.register_file(path, accept=accept)
+            # Standard output is for the line that says it is ready.
+            with contextlib.redirect_stdout(sys.stderr):
+                found += scheduler.register_file(path, accept=accept)
         except LoadError as error:
             if not (in_folder and "holds no workflow" in str(error)):
                 raise

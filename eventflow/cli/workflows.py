@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from eventflow.cli import options
+from eventflow.cli.files import load
 from eventflow.cli.opened import NO_SCHEDULER, find_workflow, open_client, sketch
 from eventflow.cli.printing import lasted, say, say_json, when, write_file
 from eventflow.cli.screens import screen, table
 from eventflow.clock import SystemClock
 from eventflow.errors import EventflowError, NotFoundError
-from eventflow.executors.code import load_workflows
 from eventflow.model.picture import to_mermaid, to_svg, to_text
 from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
@@ -163,11 +163,7 @@ def _pause(name: str, namespace: str, store: str | None, *, paused: bool, as_jso
 
 def _meant(what: str, namespace: str, store: str | None) -> list[Workflow]:
     if what.rpartition(":")[0].endswith(".py") or what.endswith(".py"):
-        path, name = options.read_place(what)
-        found = [one for one in load_workflows(path) if not name or one.name == name]
-        if not found:
-            raise NotFoundError(f"{path} has no workflow {name!r}")
-        return found
+        return load(what)[1]
     with open_client(store) as remote:
         return [_registered(remote, find_workflow(remote.store, what, namespace))]
 

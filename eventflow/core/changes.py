@@ -15,6 +15,15 @@ from eventflow.model.records import AttemptFailure, WorkflowExecution
 from eventflow.model.status import ALIVE, WORKFLOW_ENDED, TaskAction, TaskStatus, WorkflowStatus
 
 
+class _Kept:
+    """A change that only the store keeps: the live picture is as it was."""
+
+    __slots__ = ()
+
+    def apply(self, draft: Draft) -> None:
+        """Nothing in memory changes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
     """A snapshot became the newest of its workflow (S41)."""
@@ -231,7 +240,7 @@ class StateWritten:
 
 
 @dataclass(frozen=True, slots=True)
-class Commanded:
+class Commanded(_Kept):
     """An order to the executor, kept in the outbox until the attempt moves on (S11).
 
     Attributes:
@@ -244,12 +253,9 @@ class Commanded:
     action: TaskAction
     trigger: Event | None = None
 
-    def apply(self, draft: Draft) -> None:
-        return
-
 
 @dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(_Kept):
     """The attempt has moved on: nothing of it waits in the outbox any more.
 
     `ended` says that the executor may forget the attempt.
@@ -258,9 +264,6 @@ class Withdrawn:
     run_id: int
     attempt: int
     ended: bool
-
-    def apply(self, draft: Draft) -> None:
-        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +287,7 @@ class TimerCleared:
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
+class Fired(_Kept):
     """A due time of a schedule was fired, or a range of them skipped with a reason (S33).
 
     Attributes:
@@ -298,12 +301,9 @@ class Fired:
     since: datetime | None = None
     reason: str = ""
 
-    def apply(self, draft: Draft) -> None:
-        return
-
 
 @dataclass(frozen=True, slots=True)
-class ResultKept:
+class ResultKept(_Kept):
     """The run's result is to be stored; its text travels beside the report (S37)."""
 
     execution_id: int
@@ -311,19 +311,13 @@ class ResultKept:
     task: str
     text: str
 
-    def apply(self, draft: Draft) -> None:
-        return
-
 
 @dataclass(frozen=True, slots=True)
-class FailureKept:
+class FailureKept(_Kept):
     """How an attempt failed (S37)."""
 
     run_id: int
     failure: AttemptFailure
-
-    def apply(self, draft: Draft) -> None:
-        return
 
 
 @dataclass(frozen=True, slots=True)

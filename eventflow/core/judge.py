@@ -13,13 +13,14 @@ from typing import Any
 from eventflow.core.changes import StateWritten
 from eventflow.core.plan import Rule, Trigger
 from eventflow.core.world import Known, LiveExecution, World
-from eventflow.errors import StateError
+from eventflow.errors import NotFoundError, StateError
 from eventflow.model.condition import Condition
 from eventflow.model.context import RuleContext, S_co, StateDescriptor
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import JsonValueError, encode, read
 from eventflow.model.records import WorkflowExecution
 from eventflow.model.status import TaskStatus
+from eventflow.model.suggest import nearest
 
 MAX_STATE_BYTES = 256 * 1024
 
@@ -238,6 +239,11 @@ class _Asked(RuleContext):
     def get_task_status(self, task_name: str) -> TaskStatus | None:
         if self._live is None:
             return None
+        plan = self._live.plan
+        if task_name not in plan.tasks:
+            raise NotFoundError(
+                f"workflow {plan.name!r} has no task {task_name!r}{nearest(task_name, plan.tasks)}"
+            )
         told = self._live.standing(task_name).told
         return told[1] if told is not None else None
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from eventflow.errors import LoadError
 from eventflow.executors.failure import message_of
+from eventflow.executors.places import make_private
 from eventflow.model.workflow import Workflow
 
 MAX_FILES = 2_000
@@ -238,7 +239,7 @@ def _hash(contents: dict[str, bytes]) -> str:
 
 
 def _make_owner_only(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
     (folder / _MARKER).touch(mode=0o600)
 
 
@@ -248,7 +249,7 @@ def _write_all(contents: dict[str, bytes], folder: Path) -> None:
     try:
         for name, data in contents.items():
             path = beside / name
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(path.parent)
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(file, "wb") as opened:
                 opened.write(data)

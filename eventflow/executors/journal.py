@@ -10,6 +10,7 @@ import re
 import threading
 from pathlib import Path
 
+from eventflow.executors.places import make_private
 from eventflow.executors.port import AttemptKey
 
 NAME = "threads.journal"
@@ -35,7 +36,7 @@ class Journal:
             The attempts that began and were not confirmed, in order of beginning.
         """
         with self._lock:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._path.parent)
             text = self._path.read_text("ascii", "replace") if self._path.exists() else ""
             for line in text.split("\n")[:-1]:
                 found = _LINE.fullmatch(line)
@@ -82,7 +83,7 @@ class Journal:
 
     def _append(self, line: str) -> int:
         if self._file is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self._path.parent)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             self._file = os.open(self._path, flags, 0o600)
             self._size = os.fstat(self._file).st_size

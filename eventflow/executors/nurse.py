@@ -125,6 +125,8 @@ class Nurse:
             self._line.close()
             self._line = None
         if self._process is not None:
+            if not self._ready:
+                self._process.kill()  # it imports, and would not look at the line before its end
             try:
                 self._process.wait(_END_S)
             except subprocess.TimeoutExpired:
@@ -240,7 +242,8 @@ class Nurse:
 
     def _check_killed(self, key: AttemptKey, process: "subprocess.Popen[bytes] | None") -> None:
         """A nursery that does not kill when told to hangs itself; with it goes all that it has."""
-        if key in self._wards and process is not None and process is self._process:
+        ward = self._wards.get(key)
+        if ward is not None and not ward.dead and process is not None and process is self._process:
             process.kill()
 
     def _check_ready(self, process: "subprocess.Popen[bytes]") -> None:

@@ -54,7 +54,7 @@ _MAX_FILES = 128
 def command(module: str, *arguments: str) -> list[str]:
     """The command line of a Python that runs `main` of a module of this package."""
     boot = _BOOT.format(module=module)
-    return [sys.executable, "-c", boot, json.dumps(sys.path), *arguments]
+    return [sys.executable, "-c", boot, json.dumps([str(place) for place in sys.path]), *arguments]
 
 
 class Nursery:

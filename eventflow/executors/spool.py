@@ -12,6 +12,7 @@ from pathlib import Path
 
 from eventflow.executors.codec import MessageError
 from eventflow.executors.messages import Ended, from_text, to_frame
+from eventflow.executors.places import make_private
 from eventflow.executors.port import AttemptKey, Report
 
 _NAME = re.compile(r"(\d+)-(\d+)\.(begin|end)")
@@ -35,7 +36,7 @@ class Spool:
 
     def prepare(self) -> None:
         """Make the folder, for the owner only; half-written outcomes go."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self.folder)
         for path in self.folder.glob("*.new"):
             path.unlink()
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eventflow.clock import Clock, SystemClock
+from eventflow.executors.places import make_private
 
 MAX_LOG_BYTES = 16 * 1024 * 1024
 
@@ -27,28 +28,29 @@ class CappedFile:
         self._path = path
         self._cap = cap
         self._left = cap
+        self._over = False
         self._file: int | None = None
         self._lock = threading.Lock()
 
     def write(self, data: bytes) -> None:
         """Append what the cap leaves room for."""
         with self._lock:
-            if self._left <= 0:
+            if self._over:
                 return
             try:
                 self._append(data)
             except OSError:
-                self._left = 0
+                self._over = True
 
     def close(self) -> None:
         with self._lock:
-            self._left = 0
+            self._over = True
             if self._file is not None:
                 os.close(self._file)
                 self._file = None
 
     def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self._path.parent)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._file = os.open(self._path, flags, 0o600)
         self._left -= os.fstat(self._file).st_size
@@ -59,9 +61,8 @@ class CappedFile:
         if len(data) > self._left:
             note = f"\n[eventflow] truncated: only the first {self._cap} bytes are kept\n"
             data = data[: max(self._left, 0)] + note.encode()
-            self._left = 0
-        else:
-            self._left -= len(data)
+            self._over = True
+        self._left -= len(data)
         rest = memoryview(data)
         while rest and self._file is not None:
             rest = rest[os.write(self._file, rest) :]

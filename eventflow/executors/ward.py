@@ -85,6 +85,11 @@ class Ward:
             means.output.read(pipe, job.log_path, lambda: means.reactor.post(self._output_is_over))
         self._listen(job.heartbeat_timeout_s)
 
+    @property
+    def dead(self) -> bool:
+        """Whether the process is gone; what it has said may still be under way."""
+        return self._code is not None
+
     def spawned(self, pid: int) -> None:
         """The nursery has made the process."""
         self._pid = pid
@@ -119,7 +124,7 @@ class Ward:
         self._await_death(_LOOKS)
 
     def abandon(self) -> None:
-        """Let go of everything, without a report."""
+        """Kill it and let go of everything, without a report."""
         self._over = True
         self._line.close()
         self._give_up_output()

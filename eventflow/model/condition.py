@@ -93,8 +93,10 @@ class TaskStatusCondition(Condition):
         self, task: str | Named, status: TaskStatus | str | Iterable[TaskStatus | str]
     ) -> None:
         super().__init__(())
-        self.task = task if isinstance(task, str) else task.name
-        check_name("task", self.task)
+        self.operator = None if isinstance(task, str) else task
+        name: Any = getattr(task, "name", task)
+        self.task: str = name
+        check_name("task", name)
         self.wanted = wanted_statuses(status)
 
     def is_met(self, event: Event, context: RuleContext) -> bool:
@@ -240,7 +242,9 @@ def wanted_statuses(status: TaskStatus | str | Iterable[TaskStatus | str]) -> fr
     Raises:
         DefinitionError: If it is empty or holds something that is no task status.
     """
-    given = [status] if isinstance(status, str) else list(status)
+    asked: Any = status
+    several = isinstance(asked, Iterable) and not isinstance(asked, str)
+    given = list(asked) if several else [asked]
     if not given:
         raise DefinitionError("a wanted status is a TaskStatus or a set of them, got an empty set")
     try:
@@ -282,7 +286,25 @@ def check_complete(condition: Condition) -> None:
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a user's condition as far as they are plain values: content of a snapshot."""
     return {
-        name: value
+        name: _plain_value(value)
         for name, value in sorted(settings.items())
-        if isinstance(value, str | int | float | bool) and name != "expect_event_keys"
+        if _is_plain(value) and name not in ("expect_event_keys", "_members", "_member")
     }
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(one) for key, one in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int | float)
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain_value(one) for key, one in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(_plain_value, value), key=repr)
+    if isinstance(value, list | tuple):
+        return [_plain_value(one) for one in value]
+    return value

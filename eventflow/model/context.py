@@ -4,6 +4,7 @@ A condition keeps nothing on itself: what it must remember is state (S35). A tas
 may emit, read results, keep workflow data and draw deterministic values (S39).
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -54,7 +55,8 @@ class ValueState(State, Generic[T]):
         self._default = default
 
     def value(self) -> T:
-        found: T = self._cell.read(self._default)
+        # A copy: what is done to the value must not change what the next state begins with.
+        found: T = self._cell.read(copy.deepcopy(self._default))
         return found
 
     def update(self, value: T) -> None:

@@ -1,5 +1,6 @@
 """An event: a fact as the log holds it, and its wire form (CloudEvents 1.0, S7)."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,8 @@ from eventflow.model.keys import check_key, check_name
 
 MAX_EVENT_BYTES = 256 * 1024
 _MAX_TEXT = 256
+_MAX_ID = 2**53
+_ID = re.compile(r"[1-9][0-9]{0,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +124,52 @@ def check_event(event: Event, *, max_bytes: int = MAX_EVENT_BYTES) -> str:
             raise EventError(
                 f"event {event.key!r}: {name} must be text of at most {_MAX_TEXT} characters"
             )
-    if event.time is not None and event.time.tzinfo is None:
-        raise EventError(
-            f"event {event.key!r}: time must be aware, got naive {event.time.isoformat()}"
-        )
-    for name, text in event.attributes.items():
-        if not (isinstance(name, str) and isinstance(text, str) and _is_unicode(name + text)):
-            raise EventError(
-                f"event {event.key!r}: attribute {name!r} must be a flat text, got {text!r}"
-            )
+    _check_time(event)
+    _check_scope(event)
+    _check_attributes(event)
     try:
         return encode(event.value, max_bytes=max_bytes)
     except JsonValueError as error:
         raise EventError(f"event {event.key!r}: {error}") from error
+
+
+def _check_time(event: Event) -> None:
+    time: Any = event.time
+    if time is None:
+        return
+    if not isinstance(time, datetime):
+        raise EventError(f"event {event.key!r}: time must be an aware datetime, got {time!r}")
+    if time.tzinfo is None:
+        raise EventError(f"event {event.key!r}: time must be aware, got naive {time.isoformat()}")
+    try:
+        time.astimezone(UTC)
+    except OverflowError as error:
+        raise EventError(f"event {event.key!r}: time {time} is out of range in UTC") from error
+
+
+def _check_scope(event: Event) -> None:
+    scope: Any = event.workflow_execution_id
+    whole = isinstance(scope, int) and not isinstance(scope, bool)
+    if scope is not None and not (whole and 0 < scope < _MAX_ID):
+        raise EventError(
+            f"event {event.key!r}: workflow_execution_id is a whole number from 1, got {scope!r}"
+        )
+
+
+def _check_attributes(event: Event) -> None:
+    given: Any = event.attributes
+    if not isinstance(given, dict):
+        raise EventError(f"event {event.key!r}: attributes are a dict of texts, got {given!r}")
+    for name, text in given.items():
+        if not (isinstance(name, str) and isinstance(text, str) and _is_unicode(name + text)):
+            raise EventError(
+                f"event {event.key!r}: attribute {name!r} must be a flat text, got {text!r}"
+            )
+        if name in _MEMBERS or name == "data_base64":
+            raise EventError(
+                f"event {event.key!r}: attribute {name!r} is a member of every CloudEvent; choose "
+                f"another name"
+            )
 
 
 def _is_unicode(text: str) -> bool:
@@ -153,15 +189,15 @@ def _read_time(text: Any) -> datetime | None:
         raise EventError(f"CloudEvent: 'time' {text!r} is not RFC 3339") from error
     if time.tzinfo is None:
         raise EventError(f"CloudEvent: 'time' {text!r} has no zone")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise EventError(f"CloudEvent: 'time' {text!r} is out of range in UTC") from error
 
 
 def _read_subject(text: Any) -> int | None:
     if text is None:
         return None
-    try:
-        return int(text)
-    except (TypeError, ValueError) as error:
-        raise EventError(
-            f"CloudEvent: 'subject' {text!r} is not the id of a workflow execution"
-        ) from error
+    if not isinstance(text, str) or _ID.fullmatch(text) is None:
+        raise EventError(f"CloudEvent: 'subject' {text!r} is not the id of a workflow execution")
+    return int(text)

@@ -5,10 +5,12 @@ keys, lone surrogates, keys that are no text. Here they are errors, before anyth
 """
 
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 MAX_DEPTH = 64
 MAX_DIGITS = 4_000
+_TOO_LONG = 10**MAX_DIGITS
 
 _writer = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -62,7 +64,11 @@ def read(text: str) -> Any:
 
 
 def _check(value: Any, where: str, depth: int) -> None:
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | str):
+        return
+    if isinstance(value, int):
+        if not -_TOO_LONG < value < _TOO_LONG:
+            raise JsonValueError(f"{where} is a number of more than {MAX_DIGITS} digits")
         return
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
@@ -86,8 +92,8 @@ def _check(value: Any, where: str, depth: int) -> None:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        names = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in names.items() if count > 1)
         raise JsonValueError(f"the key {twice!r} stands twice in one object")
     return found
 
@@ -97,6 +103,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _int(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise JsonValueError(f"a number of {len(digits)} digits is too long")
+    count = len(digits.removeprefix("-"))
+    if count > MAX_DIGITS:
+        raise JsonValueError(f"a number of {count} digits is too long; at most {MAX_DIGITS}")
     return int(digits)

@@ -6,14 +6,18 @@ pattern reaches them unless it begins with `eventflow.` itself.
 """
 
 import re
+from collections.abc import Collection
 
 from eventflow.errors import DefinitionError, EventError, ReservedKeyError
+from eventflow.model.status import TaskStatus, WorkflowStatus
+from eventflow.model.suggest import nearest
 
 MAX_KEY = 512
 MAX_NAME = 128
 RESERVED = "eventflow."
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+_WORKFLOW_FORM = "eventflow.workflow.<workflow>.<status>"
 _KEY = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _TOKEN_IS = "a token is letters, digits, '_' or '-'"
 
@@ -83,6 +87,33 @@ def check_name(what: str, name: str) -> None:
     if len(name) > MAX_NAME:
         raise DefinitionError(
             f"{what} name {name[:40]!r}... has {len(name)} characters; at most {MAX_NAME}"
+        )
+
+
+def check_fact_pattern(pattern: str, workflow: str, tasks: Collection[str]) -> None:
+    """Refuse a pattern for the scheduler's own status facts that no fact can ever fit (S4).
+
+    Args:
+        workflow: The workflow that listens, with the names of its `tasks`.
+
+    Raises:
+        DefinitionError: If the status is none, in the wrong case, or the task is not there.
+    """
+    tokens = pattern.split(".")
+    if tokens[:2] not in (["eventflow", "task"], ["eventflow", "workflow"]) or "**" in tokens:
+        return
+    is_task = tokens[1] == "task"
+    statuses = [status.value.lower() for status in (TaskStatus if is_task else WorkflowStatus)]
+    form = "eventflow.task.<workflow>.<task>.<status>" if is_task else _WORKFLOW_FORM
+    if len(tokens) != (5 if is_task else 4) or tokens[-1] not in ("*", *statuses):
+        raise DefinitionError(
+            f"event pattern {pattern!r} fits no status event; they are {form}, with the status one "
+            f"of {', '.join(statuses)}{nearest(tokens[-1].lower(), statuses)}"
+        )
+    if is_task and tokens[2] == workflow and tokens[3] not in ("*", *tasks):
+        raise DefinitionError(
+            f"event pattern {pattern!r}: workflow {workflow!r} has no task {tokens[3]!r}"
+            f"{nearest(tokens[3], tasks)}"
         )
 
 

@@ -1,5 +1,6 @@
 """The settings of a task: every config key of an operator, checked when the operator is made."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from enum import StrEnum
@@ -73,7 +74,8 @@ class TaskSettings:
             if value == field.default:
                 continue
             if field.name == "retry_on":
-                value = [f"{kind.__module__}:{kind.__qualname__}" for kind in value]
+                # Sorted: a set of classes has no order that a second program would find again.
+                value = sorted(f"{kind.__module__}:{kind.__qualname__}" for kind in value)
             elif field.name == "periodic_expression":
                 value = value.definition()
             told[field.name] = value
@@ -157,7 +159,7 @@ def _share(what: str, value: Any) -> float:
 
 
 def _exceptions(what: str, value: Any) -> tuple[type[BaseException], ...]:
-    kinds = (value,) if isinstance(value, type) else tuple(value)
+    kinds = tuple(value) if isinstance(value, Iterable) else (value,)
     for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             raise DefinitionError(f"{what} takes exception classes, got {kind!r}")

@@ -20,7 +20,7 @@ from eventflow.model.condition import (
     TaskStatusCondition,
     levels_of,
 )
-from eventflow.model.keys import check_name
+from eventflow.model.keys import check_fact_pattern, check_name
 from eventflow.model.rule import TaskRule, WorkflowRule
 from eventflow.model.schedule import Catchup, Cron, Every, Schedule
 from eventflow.model.settings import TaskSettings
@@ -90,7 +90,7 @@ class Workflow:
         self.max_active = _checked_count(name, max_active)
         self.catchup = _checked_catchup(name, catchup)
         self.misfire_grace = timedelta(seconds=_positive(name, "misfire_grace", misfire_grace) or 0)
-        self.tags = tuple(tags)
+        self.tags = _checked_tags(name, tags)
         self.description = description
         self.tasks: dict[str, Task] = {}
         self.triggers: list[WorkflowRule] = []
@@ -149,6 +149,8 @@ class Workflow:
         self._task(task_name)
         for level in levels_of(condition):
             self._check_upstream(task_name, level.task)
+            if level.operator is not None:
+                self._check_own(task_name, level.operator)
         self._rules.setdefault(task_name, []).append(rule)
 
     def action_on_event_received(self, task_name: str, event_key: str, action: TaskAction) -> None:
@@ -166,8 +168,6 @@ class Workflow:
             raise DefinitionError(f"task {task_name!r}: a status rule needs at least one task")
         levels = []
         for upstream, wanted in upstream_task_status_dict.items():
-            if not isinstance(upstream, str):
-                self._check_own(task_name, upstream)
             levels.append(TaskStatusCondition(upstream, wanted))
         self.action_on_condition(task_name, action, AllOf(*levels))
 
@@ -190,8 +190,7 @@ class Workflow:
         """Refuse a workflow that cannot work as written.
 
         Raises:
-            DefinitionError: If it has no task, a task takes the output of a task that is not here,
-                or none of its tasks can ever start.
+            DefinitionError: If it has no task, or a task takes the output of one that is not here.
         """
         if not self.tasks:
             raise DefinitionError(
@@ -200,6 +199,10 @@ class Workflow:
         for task in self.tasks.values():
             for upstream in task.takes:
                 self._check_upstream(task.name, upstream)
+            for rule in self.rules_of(task.name):
+                self._check_patterns(rule.condition)
+        for trigger in self.triggers:
+            self._check_patterns(trigger.condition)
 
     def definition(self) -> dict[str, Any]:
         """The workflow as JSON: what its snapshot's hash is made from (S41)."""
@@ -234,6 +237,10 @@ class Workflow:
             raise DefinitionError(
                 f"workflow {self.name!r} has no task {name!r}{nearest(name, self.tasks)}"
             ) from None
+
+    def _check_patterns(self, condition: Condition) -> None:
+        for pattern in condition.wakes(self.name):
+            check_fact_pattern(pattern, self.name, self.tasks)
 
     def _check_upstream(self, task_name: str, upstream: str) -> None:
         if upstream not in self.tasks:
@@ -304,9 +311,17 @@ def _checked_count(name: str, count: int) -> int:
     return count
 
 
+def _checked_tags(name: str, tags: Iterable[str]) -> tuple[str, ...]:
+    """Sorted: the order means nothing, and a set has none that another program would find again."""
+    found = [] if isinstance(tags, str) else list(tags)
+    if isinstance(tags, str) or not all(isinstance(tag, str) for tag in found):
+        raise DefinitionError(f"workflow {name!r}: tags are several texts, got {tags!r}")
+    return tuple(sorted(set(found)))
+
+
 def _positive(name: str, what: str, seconds: float | None) -> float | None:
     if seconds is None:
         return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e9:
         raise DefinitionError(f"workflow {name!r}: {what} is seconds over 0, got {seconds!r}")
     return float(seconds)

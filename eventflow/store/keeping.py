@@ -63,7 +63,7 @@ def kept_in(session: Session) -> Kept:
         outbox=_rows(
             session,
             OutboxRow,
-            columns(OutboxRow, _OUTBOX).order_by(_OUTBOX.c.turn, _OUTBOX.c.task_execution_id),
+            columns(OutboxRow, _OUTBOX),
         ),
         untold=_events(session, select(*_EVENT.c).where(_is_untold()).order_by(_EVENT.c.offset)),
         steps=_steps(session),

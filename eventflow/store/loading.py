@@ -40,7 +40,6 @@ class Kept:
         runs: Of those executions, by execution and task in order of sequence number: at least those
             that are alive, the highest, the highest that was not dropped, and the newest SUCCESS.
         states: Of those executions, and of the workflows' own rules.
-        outbox: Oldest first.
         untold: Status facts of tasks that are in the log without a turn.
         steps: The history of every run of the tasks in `untold`, oldest first.
     """
@@ -212,7 +211,7 @@ def _remember(world: World, key: StateKey, text: str) -> None:
 
 def _commands(world: World, kept: Kept) -> list[Commanded]:
     commands = []
-    for row in kept.outbox:
+    for row in sorted(kept.outbox, key=lambda row: (row.turn, row.task_execution_id)):
         place = world.homes.get(row.task_execution_id)
         if place is None:
             continue

@@ -1,7 +1,7 @@
 """A user's mistake is one clear line on standard error, and exit status 2."""
 
 import pytest
-from tests.cli.conftest import Shell
+from cli_shell import Shell
 
 WITHOUT_STORE = {
     "file missing": (["run", "missing.py"], "missing.py: there is no such file"),
@@ -36,7 +36,7 @@ WITH_STORE = {
     "logs of an unknown one": (["execution", "logs", "77"], "no workflow execution 77"),
     "unknown task": (["task", "stop", "1", "frist"], "did you mean 'first'?"),
     "logs of an unknown task": (["execution", "logs", "1", "frist"], "did you mean 'first'?"),
-    "id that is no number": (["execution", "show", "one"], "one"),
+    "id that is no number": (["execution", "show", "one"], "'execution_id'"),
     "bad pattern": (["event", "list", "--key", "a.**.b"], "'**' may only be its last token"),
     "two wishes at once": (["event", "list", "--key", "a", "--all"], "exclude each other"),
 }
@@ -49,10 +49,18 @@ def test_a_mistake_without_a_store(shell: Shell, mistake: str) -> None:
     assert not (shell.folder / "none.db").exists()
 
 
-def test_mistakes_on_a_store(shell: Shell) -> None:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A store with one execution, of workflow `good`."""
+    shell = Shell(tmp_path_factory.mktemp("filled"))
     assert shell("run", "good.py", "--executor", "threads").returncode == 0
-    for arguments, wanted in WITH_STORE.values():
-        _refused(shell, arguments, wanted)
+    return shell
+
+
+@pytest.mark.parametrize("mistake", WITH_STORE)
+def test_a_mistake_on_a_store(filled: Shell, mistake: str) -> None:
+    arguments, wanted = WITH_STORE[mistake]
+    _refused(filled, arguments, wanted)
 
 
 def _refused(shell: Shell, arguments: list[str], wanted: str) -> None:

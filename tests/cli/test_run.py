@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from tests.cli.conftest import Shell
+from cli_shell import Shell
 
 THREADS = ("--executor", "threads")
 

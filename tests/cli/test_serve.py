@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Program, Shell
+from cli_shell import Program, Shell
 
 
-@pytest.fixture()
+@pytest.fixture
 def serving(shell: Shell) -> Iterator[Program]:
     with shell.begin("serve", "orders.py") as program:
         program.line("ready store=")
@@ -116,12 +116,14 @@ def test_without_a_scheduler_a_start_waits_and_says_so(shell: Shell) -> None:
     asked = shell("execution", "start", "good", "--param", "day=1")
     assert (asked.returncode, "no scheduler runs on this store" in asked.stdout) == (0, True)
 
-    with shell.begin("execution", "start", "good", "--wait") as waiting:
-        with shell.begin("serve", "--executor", "threads") as program:
-            program.line("ready")
-            code, out, _ = waiting.end()
-            program.signal(signal.SIGTERM)
-            assert program.end()[0] == 0
+    with (
+        shell.begin("execution", "start", "good", "--wait") as waiting,
+        shell.begin("serve", "--executor", "threads") as program,
+    ):
+        program.line("ready")
+        code, out, _ = waiting.end()
+        program.signal(signal.SIGTERM)
+        assert program.end()[0] == 0
     assert (code, "execution 3 of good: SUCCESS" in out) == (0, True)
 
 

@@ -20,6 +20,19 @@ from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
 from eventflow.model.workflow import content_hash
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+OUTSET = ["INIT", "QUEUED"]
+# How the task comes to stand so -> the statuses of its run.
+STANDS = {
+    "never ran": None,
+    "QUEUED": OUTSET,
+    "RUNNING": [*OUTSET, "RUNNING"],
+    "RETRYING": [*OUTSET, "RUNNING", "RETRYING"],
+    "STOPPING": [*OUTSET, "RUNNING", "STOPPING"],
+    "RESTARTING": [*OUTSET, "RUNNING", "RESTARTING"],
+    "SUCCESS": [*OUTSET, "RUNNING", "SUCCESS"],
+    "FAILED": [*OUTSET, "RUNNING", "FAILED"],
+    "STOPPED": [*OUTSET, "RUNNING", "STOPPING", "STOPPED"],
+}
 MOST_FACTS = 300  # rules that start each other for ever go on at the next input
 
 
@@ -189,6 +202,35 @@ class Bench:
                     self.outbox.discard((run_id, attempt, TaskAction.STOP))
             case _:
                 return
+
+
+def standing(how: str) -> tuple[Bench, LiveExecution]:
+    """An execution whose one task, `a`, stands as named in STANDS."""
+    with Workflow("w", completion="manual") as workflow:
+        Idle("a", autostart=False, retries=1, retry_delay=60)
+    bench = Bench()
+    bench.register(workflow)
+    live = bench.run(workflow)
+    if how == "never ran":
+        return bench, live
+    bench.task(live, "a", TaskAction.START)
+    if how != "QUEUED":
+        bench.report("running", 1)
+    match how:
+        case "RETRYING":
+            bench.report("failed", 1)
+        case "STOPPING":
+            bench.task(live, "a", TaskAction.STOP)
+        case "RESTARTING":
+            bench.task(live, "a", TaskAction.RESTART)
+        case "SUCCESS":
+            bench.report("success", 1)
+        case "FAILED":
+            bench.report("failed", 1, retryable=False)
+        case "STOPPED":
+            bench.task(live, "a", TaskAction.STOP)
+            bench.report("stopped", 1)
+    return bench, live
 
 
 def replay(bench: Bench) -> list[Decision]:
