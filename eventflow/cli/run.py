@@ -70,7 +70,10 @@ def run(
     open_log(settings, level="WARNING")
     with _stdout_for_json_only(as_json):
         scheduler = Scheduler(
-            settings.store, executor=settings.executor, program=f"eventflow run {path.name}"
+            settings.store,
+            executor=settings.executor,
+            program=f"eventflow run {path.name}",
+            own_only=True,
         )
         try:
             code = _run_here(scheduler, wanted)
@@ -92,7 +95,7 @@ def _run_here(scheduler: Scheduler, wanted: _Wanted) -> int:
         (workflow,) = chosen
         store = scheduler.store
         if not wanted.quiet:
-            _list_others(store)
+            _list_others(store, workflows)
         command = scheduler.client.run(workflow.namespace, workflow.name, wanted.params)
 
         def alive() -> None:
@@ -158,11 +161,13 @@ def _follow(
     return 0 if success else FAILED
 
 
-def _list_others(store: Store) -> None:
-    """What an earlier scheduler left in the store goes on beside ours; say so."""
-    left = store.executions(statuses=(WorkflowStatus.INIT, WorkflowStatus.RUNNING))
-    for execution in left:
-        note(f"also in this store: {headline(execution, SystemClock().now())}")
+def _list_others(store: Store, ours: list[Workflow]) -> None:
+    """What an earlier scheduler left in the store: ours goes on, the tasks of others wait."""
+    names = {(one.namespace, one.name) for one in ours}
+    for execution in store.executions(statuses=(WorkflowStatus.INIT, WorkflowStatus.RUNNING)):
+        is_ours = (execution.namespace, execution.workflow_name) in names
+        what = "goes on" if is_ours else "waits for `eventflow serve`"
+        note(f"also in this store, {what}: {headline(execution, SystemClock().now())}")
 
 
 _SHOWN = sys.stdout

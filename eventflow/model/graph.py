@@ -4,6 +4,7 @@ A rule on one status or one event is one edge. A combination is a node of its ow
 "after both" and "after either" are told apart; so is a condition of the user's.
 """
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -15,8 +16,7 @@ from eventflow.model.condition import (
     Not,
     TaskStatusCondition,
 )
-from eventflow.model.phrase import statuses
-from eventflow.model.status import TaskAction
+from eventflow.model.status import TaskAction, TaskStatus
 from eventflow.model.workflow import Task, Workflow
 
 
@@ -70,7 +70,7 @@ class Graph:
 
 def graph_of(workflow: Workflow) -> Graph:
     """Work out the picture of a workflow."""
-    drawing = _Drawing()
+    drawing = _Drawing(workflow.name)
     tasks = {
         name: drawing.node(Kind.TASK, name, task_notes(workflow, name)) for name in workflow.tasks
     }
@@ -131,9 +131,11 @@ def task_notes(workflow: Workflow, task_name: str) -> tuple[str, ...]:
 class _Drawing:
     """A graph in the making."""
 
+    workflow: str
     nodes: list[Node] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     _events: dict[str, str] = field(default_factory=dict)
+    _conditions: dict[str, str] = field(default_factory=dict)
 
     def node(self, kind: Kind, label: str, notes: tuple[str, ...] = ()) -> str:
         self.nodes.append(Node(f"n{len(self.nodes)}", kind, label, notes))
@@ -149,13 +151,15 @@ class _Drawing:
         return self._events[key]
 
     def rule(self, condition: Condition, target: str, action: str, tasks: dict[str, str]) -> None:
+        condition = _simplest(condition)
         # Either of several is enough: each is an arrow of its own, and needs no gate.
-        if isinstance(condition, AnyOf) or _is_single(condition):
+        if isinstance(condition, AnyOf):
             for member in condition.members:
                 self.rule(member, target, action, tasks)
-        elif isinstance(condition, TaskStatusCondition):
-            label = f"{action} on {statuses(condition.wanted)}"
-            self.edge(tasks[condition.task], target, label)
+            return
+        task, told = self._task(condition, tasks)
+        if task:
+            self.edge(tasks[task], target, f"{action} on {told}")
         else:
             self.edge(self._source(condition, tasks), target, action)
 
@@ -180,28 +184,65 @@ class _Drawing:
         """The node that stands for a condition."""
         if isinstance(condition, EventCondition):
             return self.event(condition.key)
-        gate = self._gate(condition)
-        for member in condition.members:
-            if isinstance(member, TaskStatusCondition):
-                self.edge(tasks[member.task], gate, statuses(member.wanted))
+        if not condition.members:
+            return self._users(condition)
+        gate = self.node(Kind.GATE, _GATES[type(condition)])
+        for member in _members(condition):
+            task, told = self._task(member, tasks)
+            if task:
+                self.edge(tasks[task], gate, told)
             else:
                 self.edge(self._source(member, tasks), gate, "")
-        if not condition.members:
-            for key in condition.expect_event_keys:
-                self.edge(self.event(key), gate, "")
         return gate
 
-    def _gate(self, condition: Condition) -> str:
+    def _users(self, condition: Condition) -> str:
+        """One node for a condition of the user's, however many rules have one just like it."""
+        alike = json.dumps(condition.describe(), sort_keys=True, default=str)
+        if alike not in self._conditions:
+            self._conditions[alike] = self.node(Kind.CONDITION, type(condition).__name__)
+            for key in condition.expect_event_keys:
+                self.edge(self.event(key), self._conditions[alike], "")
+        return self._conditions[alike]
+
+    def _task(self, condition: Condition, tasks: dict[str, str]) -> tuple[str, str]:
+        """The task of this workflow that a condition is about, and what of it; or nothing."""
         match condition:
-            case AllOf():
-                return self.node(Kind.GATE, "all")
-            case AnyOf():
-                return self.node(Kind.GATE, "any")
-            case Not():
-                return self.node(Kind.GATE, "not")
-            case _:
-                return self.node(Kind.CONDITION, type(condition).__name__)
+            case TaskStatusCondition():
+                return condition.task, _short(condition)
+            case Not(members=(TaskStatusCondition() as level,)):
+                return level.task, f"not {_short(level)}"
+            case EventCondition():
+                tokens = condition.key.split(".")
+                if tokens[:3] == ["eventflow", "task", self.workflow] and len(tokens) == 5:
+                    task, status = tokens[3:]
+                    told = "any status" if status in ("*", "**") else status.upper()
+                    return (task, told) if task in tasks else ("", "")
+        return "", ""
 
 
-def _is_single(condition: Condition) -> bool:
-    return isinstance(condition, AllOf) and len(condition.members) == 1
+_GATES: dict[type[Condition], str] = {AllOf: "all", AnyOf: "any", Not: "not"}
+
+
+def _simplest(condition: Condition) -> Condition:
+    """The same without a combination of one."""
+    while isinstance(condition, AllOf | AnyOf) and len(condition.members) == 1:
+        (condition,) = condition.members
+    return condition
+
+
+def _members(condition: Condition) -> list[Condition]:
+    """What a gate joins. "Not either" in an "all" is "not the one" and "not the other"."""
+    found: list[Condition] = []
+    for member in map(_simplest, condition.members):
+        inner = _simplest(member.members[0]) if isinstance(member, Not) else None
+        if isinstance(condition, AllOf) and isinstance(inner, AnyOf):
+            found += [Not(_simplest(one)) for one in inner.members]
+        elif isinstance(condition, AllOf) and isinstance(member, AllOf):
+            found += _members(member)
+        else:
+            found.append(Not(inner) if inner is not None else member)
+    return found
+
+
+def _short(level: TaskStatusCondition) -> str:
+    return "/".join(status.value for status in TaskStatus if status in level.wanted)

@@ -20,6 +20,7 @@ _LINE = 1.35
 _MARGIN = 24.0
 _GAP = 22.0
 _GATE = 17.0
+_ASIDE = 9.0
 _COLUMNS = 28
 _ROWS = 4
 
@@ -89,7 +90,11 @@ def draw(graph: Graph) -> str:
     for number, line in enumerate(caption):
         y = top + _MARGIN + _BIG / 2 + number * _BIG * _LINE
         parts.append(f'<text class="big" x="0" y="{y:.1f}">{_text(line)}</text>')
-    drawn = [_edge(edge, shown, placed) for edge in graph.edges]
+    ends = {(edge.source, edge.target) for edge in graph.edges}
+    drawn = [
+        _edge(edge, shown, placed, aside=_ASIDE if (edge.target, edge.source) in ends else 0.0)
+        for edge in graph.edges
+    ]
     parts += [path for path, _ in drawn]
     parts += [_node(one, *placed.centres[name]) for name, one in shown.items()]
     parts += [label for _, label in drawn if label]
@@ -189,16 +194,22 @@ def _words(shown: _Shown, x: float, y: float) -> str:
     return "".join(words)
 
 
-def _edge(edge: Edge, shown: dict[str, _Shown], placed: Placed) -> tuple[str, str]:
-    """The line with its head, and its label, which is drawn over all lines."""
+def _edge(edge: Edge, shown: dict[str, _Shown], placed: Placed, *, aside: float) -> tuple[str, str]:
+    """The line with its head, and its label, which is drawn over all lines.
+
+    Args:
+        aside: How far two edges between the same nodes, one each way, keep from the middle.
+    """
     style = "edge data" if edge.data else "edge"
     if edge.source == edge.target:
         return _loop(edge, shown[edge.source], placed.centres[edge.source], style)
     (x0, y0), (x1, y1) = placed.centres[edge.source], placed.centres[edge.target]
     forward = 1 if x0 < x1 else -1
-    begin = (x0 + forward * shown[edge.source].box.width / 2, y0)
-    end = (x1 - forward * shown[edge.target].box.width / 2, y1)
-    points = [begin, *placed.routes[edge.source, edge.target], (end[0] - forward * 8, end[1])]
+    shift = -forward * aside
+    begin = (x0 + forward * shown[edge.source].box.width / 2, y0 + shift)
+    end = (x1 - forward * shown[edge.target].box.width / 2, y1 + shift)
+    route = [(x, y + shift) for x, y in placed.routes[edge.source, edge.target]]
+    points = [begin, *route, (end[0] - forward * 8, end[1])]
     line = f"M {begin[0]:.1f} {begin[1]:.1f}"
     for (ax, ay), (bx, by) in itertools.pairwise(points):
         middle = (ax + bx) / 2

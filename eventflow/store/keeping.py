@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Boolean, ColumnElement, Select, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlmodel import Session
 
 from eventflow.core.world import Counters
@@ -26,8 +26,8 @@ _EXECUTION, _RUN, _HISTORY = (
 )
 _STATE, _TIMER, _OUTBOX = table("state"), table("timer"), table("outbox")
 
-_IS_LIVE = literal_column(LIVE, Boolean)
-_LIVE = select(_EXECUTION.c.id).where(_IS_LIVE)
+IS_LIVE: ColumnElement[bool] = literal_column(LIVE)
+_LIVE = select(_EXECUTION.c.id).where(IS_LIVE)
 
 
 def kept_in(session: Session) -> Kept:
@@ -54,7 +54,7 @@ def kept_in(session: Session) -> Kept:
         executions=_rows(
             session,
             ExecutionRow,
-            columns(ExecutionRow, _EXECUTION).where(_IS_LIVE).order_by(_EXECUTION.c.id),
+            columns(ExecutionRow, _EXECUTION).where(IS_LIVE).order_by(_EXECUTION.c.id),
         ),
         triggers={event.turn: event for event in _events(session, _triggers())},
         runs=_rows(session, RunRow, _standing_runs()),
@@ -87,7 +87,7 @@ def _events(session: Session, statement: Select[Any]) -> list[Event]:
 
 def _triggers() -> Select[Any]:
     """The events that started the live executions."""
-    turns = select(_EXECUTION.c.trigger_turn).where(_IS_LIVE, _EXECUTION.c.trigger_turn > 0)
+    turns = select(_EXECUTION.c.trigger_turn).where(IS_LIVE, _EXECUTION.c.trigger_turn > 0)
     return select(*_EVENT.c).where(_EVENT.c.turn.in_(turns))
 
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 
 from eventflow.clock import Clock
 from eventflow.model.event import Event
@@ -97,7 +97,7 @@ class SqliteLog:
         sender: str | None = None,
         newest: bool = False,
     ) -> list[Event]:
-        statement = select(*_EVENT.c).where(_EVENT.c.offset > after, _fits(list(keys)))
+        statement = select(*_EVENT.c).where(_EVENT.c.offset > after, fits(list(keys)))
         if until is not None:
             statement = statement.where(_EVENT.c.offset <= until)
         if namespace is not None:
@@ -169,10 +169,10 @@ def _finder(connection: sqlite3.Connection) -> Callable[[DedupKey], Seen | None]
     return find
 
 
-def _fits(patterns: list[str]) -> ColumnElement[bool]:
+def fits(patterns: list[str]) -> ColumnElement[bool]:
     """The key fits one of the patterns; without any it is not the scheduler's own (S5)."""
     # In the words of the index of keys, or SQLite would not use it.
-    outside = literal_column(OUTSIDE, Boolean)
+    outside: ColumnElement[bool] = literal_column(OUTSIDE)
     if not patterns:
         return outside
     one_fits = or_(*(_fits_one(_EVENT.c.key, pattern) for pattern in patterns))

@@ -98,9 +98,7 @@ class Bench:
         return self.feed(Event(COMMAND + verb, value, sender="eventflow"))
 
     def task(self, live: LiveExecution, task: str, action: TaskAction) -> Decision:
-        return self.command(
-            "task", workflow_execution_id=live.id, task=task, action=action.value
-        )
+        return self.command("task", workflow_execution_id=live.id, task=task, action=action.value)
 
     def emit(self, key: str, value: Any = None) -> Decision:
         return self.feed(Event(key, value))

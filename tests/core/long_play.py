@@ -32,7 +32,9 @@ def flow(name: str, *, key: str) -> Workflow:
         d, e = Idle("d", takes=[a.output]), Idle("e", autostart=False)
         b.action_on_task_status(TaskAction.RESTART, {a: ENDED, c: ENDED})
         b.action_on_event_received(TaskAction.STOP, f"{key}.*")
-        c.action_on_condition(TaskAction.STOP, AllOf(AnyOf(X, Y), Not(TaskStatusCondition(a, ENDED))))
+        c.action_on_condition(
+            TaskAction.STOP, AllOf(AnyOf(X, Y), Not(TaskStatusCondition(a, ENDED)))
+        )
         e.action_on_condition(TaskAction.START, X & Y & TaskStatusCondition(d, ENDED))
         e.action_on_event_received(TaskAction.STOP, "eventflow.report.*")
     workflow.trigger_on_event(f"{key}.**")
@@ -41,7 +43,7 @@ def flow(name: str, *, key: str) -> Workflow:
 
 
 def play(seed: int, steps: int = 400) -> list[str]:
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311  a story, not a secret
     bench = Bench()
     for name in ("one", "two", "three"):
         bench.register(flow(name, key=chance.choice(["p", "q"])))

@@ -96,9 +96,7 @@ def every_future(live: LiveExecution) -> tuple[set[str], bool]:
         for key, status, task in _next_events(live, dict(told_now), running):
             told = dict(told_now) | ({task: status} if task and status else {})
             kept = dict(kept_now)
-            started = {
-                rule.task for rule in rules if _is_met(live, rule, Event(key), told, kept)
-            }
+            started = {rule.task for rule in rules if _is_met(live, rule, Event(key), told, kept)}
             found |= started
             after = (_sorted(told), _sorted(kept), running | started)
             if after not in seen:

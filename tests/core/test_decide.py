@@ -1,4 +1,4 @@
-"""A state machine round `take`: whatever comes in, in whatever order, the promises hold (S9-S30)."""
+"""A state machine round `take`: whatever comes in, in any order, the promises hold (S9-S30)."""
 
 from copy import copy
 from typing import Any
@@ -230,8 +230,7 @@ def assert_counters_are_a_recount(live: Any) -> None:
                 continue
             standings = {name: live.standing(name).told for name in one.wanted}
             count = sum(
-                told is not None and told[1] in one.wanted[name]
-                for name, told in standings.items()
+                told is not None and told[1] in one.wanted[name] for name, told in standings.items()
             )
             assert live.met.get((one.task, one.number), 0) == count
 

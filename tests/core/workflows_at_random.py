@@ -69,9 +69,7 @@ INNER = st.sampled_from(
 STATUS_RULES = st.dictionaries(st.sampled_from(TASKS), STATUSES, min_size=1, max_size=3).map(
     lambda wanted: AllOf(*(TaskStatusCondition(name, status) for name, status in wanted.items()))
 )
-RULES = st.tuples(
-    st.sampled_from(sorted(TaskAction)), st.one_of(STATUS_RULES, CONDITIONS, INNER)
-)
+RULES = st.tuples(st.sampled_from(sorted(TaskAction)), st.one_of(STATUS_RULES, CONDITIONS, INNER))
 
 
 @st.composite

@@ -188,6 +188,17 @@ def test_with_the_scheduler_all_groups_die_and_the_next_one_knows_how_each_ended
     assert later.recovered[2].reason == "killed by SIGSEGV"
 
 
+def test_stopped_processes_die_with_their_scheduler_too(tmp_path: Path) -> None:
+    scheduler = SmallScheduler(tmp_path, "hold_out")
+    child, nursery, grandchild = scheduler.read("running")["running"]
+    for pid in (child, grandchild):
+        os.kill(pid, signal.SIGSTOP)
+
+    scheduler.kill()
+
+    gone([child, grandchild, nursery], "the nursery and what it has killed")
+
+
 def test_without_its_nursery_too_a_child_ends_itself(tmp_path: Path) -> None:
     scheduler = SmallScheduler(tmp_path, "hold_out")
     child, nursery, grandchild = scheduler.read("running")["running"]
@@ -243,3 +254,4 @@ def test_recovered_attempts_are_not_started_again(tmp_path: Path, make: Make) ->
     later.run("give", run=2)
 
     assert later.desk.of("running") == []
+    assert later.kinds(job) == []

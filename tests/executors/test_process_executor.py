@@ -49,6 +49,17 @@ def test_a_process_that_dies_is_failed_and_says_how(deadly: Harness, task: str, 
     assert report.retryable
 
 
+def test_many_that_die_at_once_are_each_told_apart(deadly: Harness) -> None:
+    jobs = [deadly.job("leave_3") for _ in range(60)]
+    for job in jobs:
+        deadly.executor.submit(job)
+
+    assert {(deadly.end(job).kind, deadly.end(job).reason) for job in jobs} == {
+        (FAILED, "exit code 3")
+    }
+    assert {tuple(deadly.kinds(job)) for job in jobs} == {("running", "failed")}
+
+
 def test_a_death_without_an_exception_is_none_that_retry_on_names(deadly: Harness) -> None:
     assert not deadly.run("leave_3_picky").retryable
 
@@ -93,6 +104,15 @@ def test_output_is_in_the_log_in_order_and_whole_when_the_end_is_reported(deadly
     assert lines[:4] == ["to stdout", "to stderr", "from a child process", "raw"]
     assert lines[4].endswith("INFO logged")
     assert lines[5] == "no newline"
+
+
+def test_all_output_is_in_the_log_when_the_end_is_reported(deadly: Harness) -> None:
+    for _ in range(10):
+        job = deadly.job("flood_some")
+        deadly.executor.submit(job)
+        deadly.end(job)
+
+        assert len(deadly.log_of(job)) == 8 * 1024 * 1024
 
 
 def test_a_gigabyte_of_output_costs_neither_disk_nor_memory(deadly: Harness) -> None:

@@ -24,8 +24,8 @@ MEMBERS = {
     *("data", "datacontenttype", "dataschema", "data_base64"),
 }
 TIMES = st.datetimes(
-    min_value=datetime(1, 1, 3),  # noqa: DTZ001  hypothesis wants a naive one here
-    max_value=datetime(9999, 12, 29),  # noqa: DTZ001
+    min_value=datetime(1, 1, 3),
+    max_value=datetime(9999, 12, 29),
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))]),
 )
 EVENTS = st.builds(
@@ -106,7 +106,7 @@ def test_what_the_wire_leaves_out_has_its_default() -> None:
         ("subject", "-1", "is not the id"),
         ("subject", "1_000", "is not the id"),
         ("subject", " 5", "is not the id"),
-        ("subject", "٥", "is not the id"),
+        ("subject", "\u0665", "is not the id"),
         ("subject", 5, "is not the id"),
         ("subject", True, "is not the id"),
         ("subject", "9" * 30, "is not the id"),
@@ -136,7 +136,7 @@ def test_what_is_no_object_is_no_cloudevent(wire: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"time": datetime(2026, 1, 1)}, "time must be aware"),  # noqa: DTZ001  that is the fault
+        ({"time": datetime(2026, 1, 1)}, "time must be aware"),
         ({"time": "2026-01-01T00:00:00Z"}, "time must be an aware datetime"),
         ({"time": datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))}, "out of range"),
         ({"workflow_execution_id": "5"}, "whole number from 1"),

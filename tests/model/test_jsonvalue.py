@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from eventflow.model.jsonvalue import MAX_DEPTH, MAX_DIGITS, JsonValueError, decode, encode, read
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-SCALARS = st.none() | st.booleans() | st.integers() | TEXT | st.floats(allow_nan=False).filter(
-    lambda number: abs(number) != float("inf")
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | TEXT
+    | st.floats(allow_nan=False).filter(lambda number: abs(number) != float("inf"))
 )
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=20
@@ -83,7 +87,9 @@ def test_a_key_that_stands_twice_among_very_many_is_found_at_once() -> None:
         decode(f'{{{many},"k49999":1}}')
 
 
-@pytest.mark.parametrize("value", ["\ud800", ["a", "\udfff"], {"\ud800": 1}, {"a": {"b": "\udc00"}}])
+@pytest.mark.parametrize(
+    "value", ["\ud800", ["a", "\udfff"], {"\ud800": 1}, {"a": {"b": "\udc00"}}]
+)
 def test_a_lone_surrogate_is_refused(value: Any) -> None:
     with pytest.raises(JsonValueError, match="lone surrogate"):
         encode(value)

@@ -123,6 +123,18 @@ def test_a_run_of_this_batch_is_one_insert_and_one_of_an_earlier_batch_one_updat
     assert moved.executions == moved.execution_updates == []
 
 
+def test_a_run_that_begins_in_the_batch_that_made_it_is_one_insert(
+    held: Store, clock: StillClock
+) -> None:
+    story = Story([held], clock, chain())
+    started = story.run("chain")
+    clock.time += timedelta(seconds=1)
+    (row,) = rows_of(batch_of(*started, *story.report("running", 1, "first"))).runs
+
+    assert (row.status, row.created_at, row.began_at) == ("RUNNING", START, clock.time)
+    assert row.attempt_began_at == clock.time
+
+
 def test_an_execution_that_ends_in_its_own_batch_is_one_insert(
     held: Store, clock: StillClock
 ) -> None:
@@ -155,6 +167,27 @@ def test_a_run_that_ends_frees_its_task_for_the_next_in_the_same_batch(
         (run.sequence_number, run.status) for run in execution.tasks if run.task_name == "watch"
     ]
     assert watch == [(1, TaskStatus.STOPPED), (2, TaskStatus.QUEUED)]
+
+
+def test_nothing_is_left_in_the_outbox_of_an_attempt_that_has_ended(
+    opens: Opens, url: str, clock: StillClock
+) -> None:
+    store = opens()
+    store.hold("test")
+    story = Story([store], clock, shop(), chain())
+    story.run("chain")
+    story.run("shop")
+    story.report("running", 1, "first")
+    story.command("stop", workflow_execution_id=1)
+    story.report("stopped", 1, "first")
+    story.end("failed", 2, "pick")
+    story.command("stop", workflow_execution_id=2)
+    story.report("stopped", 2, "count")
+
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+    left = connection.execute("SELECT * FROM outbox").fetchall()
+    connection.close()
+    assert left == []
 
 
 def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillClock) -> None:

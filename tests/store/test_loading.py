@@ -176,7 +176,28 @@ def test_a_dropped_successor_is_no_ones_latest(both: list[Store], clock: StillCl
         assert standing.latest is not None
         assert (standing.latest.sequence_number, standing.last_sequence) == (1, 2)
         assert store.task_status(1, "watch") is TaskStatus.STOPPING
-        assert story.command("task", workflow_execution_id=9, task="x", action="STOP")
+    story.report("stopped", 1, "watch")
+    for loaded in check_loaded(story):
+        standing = loaded.world.executions[1].standings["watch"]
+        assert standing.latest is not None
+        assert (standing.latest.sequence_number, standing.last_sequence) == (1, 2)
+        assert standing.latest.status is TaskStatus.STOPPED
+
+
+def test_an_attempt_that_ran_out_of_time_is_known_to_have(
+    both: list[Store], clock: StillClock
+) -> None:
+    story = Story(both, clock, shop())
+    story.run("shop")
+    story.report("running", 1, "pick")
+    story.due(seconds=61)
+
+    for loaded, store in zip(check_loaded(story), both, strict=True):
+        latest = loaded.world.executions[1].standings["pick"].latest
+        assert latest is not None
+        assert (latest.timed_out, latest.status) == (True, TaskStatus.RUNNING)
+        # Its status did not change, so its history has nothing new.
+        assert [one.status.value for one in store.history(1)] == ["INIT", "QUEUED", "RUNNING"]
 
 
 def test_an_old_snapshot_goes_on_beside_the_newest(both: list[Store], clock: StillClock) -> None:

@@ -180,6 +180,7 @@ with Workflow("deadly", namespace="tests") as deadly:
     PythonOperator("leave_writer", leave_writer)
     PythonOperator("stop_self", stop_self)
     PythonOperator("flood", flood, [1024])
+    PythonOperator("flood_some", flood, [8])
     PythonOperator("print_some", print_some)
     PythonOperator("list_files", list_files)
     PythonOperator("tell_surroundings", tell_surroundings)
