@@ -238,7 +238,9 @@ class _Asked(RuleContext):
 
     def get_task_status(self, task_name: str) -> TaskStatus | None:
         if self._live is None:
-            return None
+            raise NotFoundError(
+                f"a workflow rule has no execution in which task {task_name!r} could have a status"
+            )
         plan = self._live.plan
         if task_name not in plan.tasks:
             raise NotFoundError(

@@ -75,6 +75,7 @@ class Nurse:
         self._again = False
         self._broken = ""
         self._broken_at = 0.0
+        self._when_opened: list[Callable[[], None]] = []
         self.idle_since = means.clock.monotonic()
 
     @property
@@ -98,6 +99,14 @@ class Nurse:
         if self._process is None:
             self._open()
         self._spawn()
+
+    def open(self, opened: Callable[[], None]) -> None:
+        """Import the code before there is an attempt; `opened` is called when that has ended."""
+        self._when_opened.append(opened)
+        if self._ready or self._broken:
+            self._say_opened()
+        elif self._process is None:
+            self._open()
 
     def stop(self, key: AttemptKey) -> None:
         """Stop an attempt; one that waits never begins."""
@@ -162,6 +171,7 @@ class Nurse:
         match message:
             case Ready():
                 self._ready = True
+                self._say_opened()
                 if not message.forks:
                     self._warn(
                         f"code.fresh_interpreters entry={self._code.entry} "
@@ -171,6 +181,7 @@ class Nurse:
             case Broken():
                 self._broken = message.reason
                 self._broken_at = self._means.clock.monotonic()
+                self._say_opened()
             case Spawned():
                 self._spawning.discard(message.key)
                 if message.key in self._wards:
@@ -272,8 +283,14 @@ class Nurse:
         elif not self._ready:
             self._lose_waiting(f"the nursery {how} while it imported {self._code.entry}")
         self._ready = False
+        self._say_opened()
         if self._waiting:
             self._open()
+
+    def _say_opened(self) -> None:
+        told, self._when_opened = self._when_opened, []
+        for opened in told:
+            opened()
 
     def _lose_waiting(self, why: str) -> None:
         for job in self._take_waiting():

@@ -159,6 +159,13 @@ class Executor(Protocol):
         """
         ...
 
+    def prepare(self, code: Code) -> None:
+        """Have what the jobs of a snapshot need at hand, so that the next one begins at once.
+
+        Returns when it is, or cannot be: then the jobs themselves will say why.
+        """
+        ...
+
     def submit(self, job: Job) -> None:
         """Run one attempt; a repeat is dropped. What cannot be started is reported REFUSED."""
         ...

@@ -1,8 +1,9 @@
 """Attempts in child processes, one each: the default of `eventflow run` and `serve`.
 
-One reactor thread has everything: it talks to a nursery per snapshot, and over a channel each to
-the children. What tasks ask of the desk is asked on a pool of threads, since a commit takes its
-time. What is kept where: begin marks and outcomes in the spool folder, output in the job's log.
+One reactor thread has everything: it talks to a nursery per snapshot folder and file, and over a
+channel each to the children. What tasks ask of the desk is asked on a pool of threads, since a
+commit takes its time. What is kept where: begin marks and outcomes in the spool folder, output in
+the job's log.
 """
 
 import logging
@@ -27,7 +28,11 @@ from eventflow.model.operator import Operator
 
 _LOG = logging.getLogger("eventflow")
 
+# A snapshot folder, and the file in it that defines the workflows.
+_Place = tuple[Path, str]
+
 _IDLE_S = 300.0
+_IMPORT_S = 60.0
 _LOOK_S = 0.005
 _DEATH_S = 5.0
 
@@ -48,7 +53,9 @@ class ProcessExecutor:
         self._pool = ThreadPool("eventflow-desk", self._clock)
         self._output = OutputReader(self._clock)
         self._roster = Roster()
-        self._nurses: dict[Code, Nurse] = {}
+        # By folder and file: workflows of one file share the nursery that has imported it.
+        self._nurses: dict[_Place, Nurse] = {}
+        self._kept_open: set[_Place] = set()
         self._where: dict[AttemptKey, Nurse] = {}
         self._warned: set[str] = set()
         self._started = False
@@ -87,6 +94,11 @@ class ProcessExecutor:
         self._started = True
         self._reactor.start()
         self._output.start()
+
+    def prepare(self, code: Code) -> None:
+        opened = threading.Event()
+        self._reactor.post(lambda: self._open(code, opened.set))
+        opened.wait(_IMPORT_S)
 
     def submit(self, job: Job) -> None:
         self._reactor.post(lambda: self._submit(job))
@@ -128,13 +140,27 @@ class ProcessExecutor:
                 )
             )
             return
-        nurse = self._nurses.get(job.code)
-        if nurse is None:
-            nurse = Nurse(job.code, folder, self._means, self._warn, self._ended)
-            self._nurses[job.code] = nurse
-            self._reactor.after(_IDLE_S, lambda: self._retire(job.code))
+        nurse = self._nurse_of(job.code, folder)
         self._where[job.key] = nurse
         nurse.begin(job)
+
+    def _open(self, code: Code, opened: Callable[[], None]) -> None:
+        """Have the nursery of a snapshot ready, and keep it: its next job starts at once."""
+        if code.folder is None or self._closing:
+            opened()
+            return
+        self._kept_open.add((code.folder, code.entry))
+        self._nurse_of(code, code.folder).open(opened)
+
+    def _nurse_of(self, code: Code, folder: Path) -> Nurse:
+        place = (folder, code.entry)
+        nurse = self._nurses.get(place)
+        if nurse is None:
+            nurse = Nurse(code, folder, self._means, self._warn, self._ended)
+            self._nurses[place] = nurse
+            if place not in self._kept_open:
+                self._reactor.after(_IDLE_S, lambda: self._retire(place))
+        return nurse
 
     def _cancel(self, key: AttemptKey) -> None:
         nurse = self._where.get(key)
@@ -148,15 +174,17 @@ class ProcessExecutor:
         if self._closing and not self._where:
             self._emptied.set()
 
-    def _retire(self, code: Code) -> None:
+    def _retire(self, place: _Place) -> None:
         """End a nursery that has had nothing to do for long: old snapshots are not needed."""
-        nurse = self._nurses[code]
+        nurse = self._nurses[place]
+        if place in self._kept_open:
+            return
         idle_s = self._clock.monotonic() - nurse.idle_since if nurse.idle else 0.0
         if idle_s >= _IDLE_S:
             nurse.close()
-            del self._nurses[code]
+            del self._nurses[place]
         else:
-            self._reactor.after(_IDLE_S - idle_s, lambda: self._retire(code))
+            self._reactor.after(_IDLE_S - idle_s, lambda: self._retire(place))
 
     def _close_doors(self) -> None:
         self._closing = True

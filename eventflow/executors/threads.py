@@ -16,7 +16,7 @@ from eventflow.executors.alarms import AlarmClock
 from eventflow.executors.attempt import Attempt, lost, refused, stopped
 from eventflow.executors.journal import Journal
 from eventflow.executors.pool import ThreadPool
-from eventflow.executors.port import AttemptKey, Desk, Job, Report, ReportKind
+from eventflow.executors.port import AttemptKey, Code, Desk, Job, Report, ReportKind
 from eventflow.executors.roster import Roster
 from eventflow.executors.taskcontext import AttemptContext
 from eventflow.executors.tasklog import CappedFile, TaskLog
@@ -70,6 +70,9 @@ class ThreadExecutor:
         self._desk = desk
         self._report = report
         self._find = find
+
+    def prepare(self, code: Code) -> None:
+        """Nothing to do: the code is loaded in this process."""
 
     def submit(self, job: Job) -> None:
         with self._changed:

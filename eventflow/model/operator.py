@@ -111,9 +111,7 @@ class Operator(ABC):
         for task in upstream:
             if not isinstance(task, Operator):
                 raise DefinitionError(f"{self!r} can start after operators, got {task!r}")
-        self.action_on_task_status(
-            TaskAction.START, dict.fromkeys(upstream, TaskStatus.SUCCESS)
-        )
+        self.action_on_task_status(TaskAction.START, dict.fromkeys(upstream, TaskStatus.SUCCESS))
 
     def __rshift__(self, other: Ops) -> Ops:
         """`a >> b`: b starts after a. Returns the right side, so that chains can be written."""

@@ -112,6 +112,10 @@ class Engine:
         known = self._loop.world.workflows.get((plan.namespace, plan.name))
         return known is not None and known.plan is plan and not self.parked
 
+    def prepare(self, plan: Plan) -> None:
+        """Have workers ready for a snapshot: the first task after an event starts like the rest."""
+        self._executor.prepare(self._registry.code(plan.snapshot))
+
     def take_back(self, plan: Plan) -> None:
         """Let executions go on whose code has come to be at hand: they were parked (S41)."""
         if any(self._is_of(execution_id, plan) for execution_id in self.parked):

@@ -222,8 +222,8 @@ class Loop:
                     batch.touched[change.execution_id] = None
                 case _:
                     continue
-        # Facts of this decision come before those that wait: each input's facts follow it at once.
-        facts.extendleft(reversed(facts_of(self.world, decision.changes, batch.now)))
+        # In the order in which they came to be: a run's facts never overtake each other.
+        facts.extend(facts_of(self.world, decision.changes, batch.now))
 
     def _quiet(self, draft: Draft, batch: _Round) -> Event | None:
         """The next execution of this batch in which nothing can happen any more (S29)."""

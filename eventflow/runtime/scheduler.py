@@ -245,6 +245,7 @@ class Scheduler:
             raise EventflowError("start the scheduler first: 'with Scheduler() as scheduler:'")
         self._engine.own(plans)
         for plan in plans:
+            self._engine.prepare(plan)
             self._engine.take_back(plan)
         commands = [
             self.client.register(plan.namespace, plan.name, plan.snapshot)

@@ -7,6 +7,7 @@ user's, named by the database's device and inode; to ring is to send one byte to
 
 import contextlib
 import hashlib
+import logging
 import os
 import secrets
 import select
@@ -20,6 +21,8 @@ from eventflow.store.places import path_of
 from eventflow.store.ports import Store
 
 _RING = b"!"
+_MAX_FOLDER = 80
+_LOG = logging.getLogger("eventflow")
 
 
 class Bell:
@@ -113,8 +116,9 @@ class Bell:
             _own_folder(self._folder.parent)
             _own_folder(self._folder)
             ear.bind(str(self._folder / name))
-        except OSError:
+        except OSError as error:
             ear.close()
+            _LOG.warning("bell.deaf folder=%s reason=%r", self._folder, str(error))
             return
         ear.setblocking(False)
         self._poll.register(ear, select.POLLIN)
@@ -144,10 +148,13 @@ def _folder_of(url: str) -> Path | None:
         return None
     found = path.stat()
     name = hashlib.sha256(f"{found.st_dev}:{found.st_ino}".encode()).hexdigest()[:16]
+    own = f"eventflow-{os.getuid()}"
     runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folders = [Path(tempfile.gettempdir()) / own / name, Path("/tmp") / own / name]  # noqa: S108
     if runtime and Path(runtime).is_dir():
-        return Path(runtime) / "eventflow" / name
-    return Path(tempfile.gettempdir()) / f"eventflow-{os.getuid()}" / name
+        folders.insert(0, Path(runtime) / "eventflow" / name)
+    # A socket's whole path has at most 104 bytes (macOS): a long folder would leave us deaf.
+    return next((it for it in folders if len(os.fsencode(it)) <= _MAX_FOLDER), folders[-1])
 
 
 def _own_folder(path: Path) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from eventflow.clock import Clock
-from eventflow.executors.port import AttemptKey, Desk, Job, Report, ReportKind
+from eventflow.executors.port import AttemptKey, Code, Desk, Job, Report, ReportKind
 from eventflow.model.jsonvalue import encode
 from eventflow.model.operator import Operator
 from eventflow.model.records import AttemptFailure
@@ -78,6 +78,9 @@ class VirtualWorker:
         self, desk: Desk, report: Callable[[Report], None], find: Callable[[Job], Operator]
     ) -> None:
         self._report = report
+
+    def prepare(self, code: Code) -> None:
+        """Nothing runs here."""
 
     def submit(self, job: Job) -> None:
         if job.key in self._taken:

@@ -3,7 +3,7 @@
 import pytest
 from core_bench import OUTSET, STANDS, Bench, Idle, standing
 
-from eventflow import TaskAction, TaskStatus, Workflow
+from eventflow import Condition, Event, RuleContext, TaskAction, TaskStatus, Workflow
 
 ACTIONS = {"START": TaskAction.START, "STOP": TaskAction.STOP, "RESTART": TaskAction.RESTART}
 
@@ -165,6 +165,30 @@ def test_in_the_turn_in_which_a_stop_is_decided_no_rule_acts_any_more() -> None:
     bench.command("stop", workflow_execution_id=live.id)
 
     assert bench.runs("a") == [(1, [*OUTSET, "STOPPING"])]
+    assert bench.runs("b") == []
+
+
+def test_from_a_stop_on_no_condition_is_asked_any_more() -> None:
+    asked: list[str] = []
+
+    class Noting(Condition):
+        def is_met(self, event: Event, context: RuleContext) -> bool:
+            asked.append(event.key)
+            return True
+
+    with Workflow("w") as workflow:
+        a, b = Idle("a"), Idle("b")
+        b.action_on_condition(TaskAction.START, Noting(["x"]))
+        b.action_on_task_status(TaskAction.START, {a: TaskStatus.STOPPED})
+    bench = Bench()
+    bench.register(workflow)
+    live = bench.run(workflow)
+    bench.command("stop", workflow_execution_id=live.id)
+
+    bench.emit("x")
+    bench.report("stopped", 1)
+
+    assert asked == []
     assert bench.runs("b") == []
 
 

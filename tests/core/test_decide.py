@@ -69,7 +69,10 @@ class Core(RuleBasedStateMachine):
     def report_late(self, data: st.DataObject, kind: str, attempt: int) -> None:
         """About any run that ever was, in any attempt: late, repeated, or out of the blue."""
         run_id = data.draw(st.sampled_from(sorted(self.bench.histories)))
-        self.bench.report(kind, run_id, attempt, result='"late"' if kind == "success" else None)
+        run = self.bench.histories[run_id]
+        result = '"late"' if kind == "success" else None
+        place = {"execution_id": run.execution_id, "task": run.task}
+        self.bench.report(kind, run_id, attempt, result=result, **place)
 
     @rule(data=st.data())
     @precondition(lambda self: self.seen_timers)
@@ -236,4 +239,4 @@ def assert_counters_are_a_recount(live: Any) -> None:
 
 
 TestCore = Core.TestCase
-TestCore.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
+TestCore.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)

@@ -55,6 +55,19 @@ def test_a_report_of_another_attempt_is_ignored(kind: str, attempt: int) -> None
     assert [outcome.did for outcome in decision.outcomes] == [f"ignored: late report {kind}"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["SUCCESS", "FAILED", "STOPPED"])
+def test_a_report_of_a_run_that_has_ended_is_ignored_though_it_knows_its_place(
+    kind: str, how: str
+) -> None:
+    bench, live = standing(how)
+
+    decision = bench.report(kind, 1, execution_id=live.id, task="a")
+
+    assert bench.runs("a") == [(1, STANDS[how])]
+    assert [outcome.did for outcome in decision.outcomes] == [f"ignored: late report {kind}"]
+
+
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_a_task_is_attempted_once_more_for_each_retry_and_no_oftener(retries: int) -> None:
     bench, live = running(retries=retries)

@@ -107,7 +107,10 @@ def test_a_file_named_like_a_standard_module_does_not_take_its_place(tmp_path: P
     assert sys.modules["json"] is json
 
 
-def test_a_change_within_the_same_second_is_seen(tmp_path: Path) -> None:
+def test_a_change_within_the_same_second_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     for name in ("one", "two", "six"):
         path = write(tmp_path, flow=HEAD + f"w = Workflow('{name}')")
         os.utime(path, (1e9, 1e9))

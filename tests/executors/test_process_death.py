@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from executor_harness import FLOWS, PATIENCE_S, Harness, Make, wait_until
-from test_process_executor import alive
+from test_process_executor import alive, state_of
 
 from eventflow.executors.port import AttemptKey, Job, ReportKind
 from eventflow.executors.spool import Mark, Spool
@@ -22,6 +22,13 @@ def deadly(make: Make) -> Harness:
 
 def pids_of(harness: Harness, n: int = 0) -> list[int]:
     return list(harness.desk.of("running")[n].value)
+
+
+def suspend(*pids: int) -> None:
+    """Stop processes, and return when they have stopped."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(state_of(pid) == "T" for pid in pids), "they have stopped")
 
 
 def gone(pids: list[int], what: str, timeout_s: float = 5.0) -> None:
@@ -78,8 +85,7 @@ def test_a_hanging_nursery_goes_with_its_silent_child(deadly: Harness) -> None:
     job = deadly.start("run_on", heartbeat_timeout_s=0.3)
     child, nursery = pids_of(deadly)
 
-    os.kill(nursery, signal.SIGSTOP)
-    os.kill(child, signal.SIGSTOP)
+    suspend(nursery, child)
 
     assert deadly.end(job).kind is ReportKind.LOST
     gone([child, nursery], "the child and its nursery")
@@ -191,8 +197,7 @@ def test_with_the_scheduler_all_groups_die_and_the_next_one_knows_how_each_ended
 def test_stopped_processes_die_with_their_scheduler_too(tmp_path: Path) -> None:
     scheduler = SmallScheduler(tmp_path, "hold_out")
     child, nursery, grandchild = scheduler.read("running")["running"]
-    for pid in (child, grandchild):
-        os.kill(pid, signal.SIGSTOP)
+    suspend(child, grandchild)
 
     scheduler.kill()
 
@@ -202,7 +207,7 @@ def test_stopped_processes_die_with_their_scheduler_too(tmp_path: Path) -> None:
 def test_without_its_nursery_too_a_child_ends_itself(tmp_path: Path) -> None:
     scheduler = SmallScheduler(tmp_path, "hold_out")
     child, nursery, grandchild = scheduler.read("running")["running"]
-    os.kill(nursery, signal.SIGSTOP)
+    suspend(nursery)
 
     scheduler.kill()
 
@@ -214,8 +219,7 @@ def test_without_its_nursery_too_a_child_ends_itself(tmp_path: Path) -> None:
 def test_the_next_scheduler_kills_what_still_lives(tmp_path: Path, make: Make) -> None:
     scheduler = SmallScheduler(tmp_path, "hold_out")
     child, nursery, grandchild = scheduler.read("running")["running"]
-    for pid in (nursery, child, grandchild):
-        os.kill(pid, signal.SIGSTOP)
+    suspend(nursery, child, grandchild)
     scheduler.kill()
     assert all(alive(pid) for pid in (child, grandchild))
 

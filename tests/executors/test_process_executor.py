@@ -23,12 +23,16 @@ def deadly(make: Make) -> Harness:
     return make("processes", "deadly")
 
 
-def alive(pid: int) -> bool:
+def state_of(pid: int) -> str:
+    """The letter that the system has for it; empty when there is no such process."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
-    return state not in ("Z", "X")
+        return ""
+
+
+def alive(pid: int) -> bool:
+    return state_of(pid) not in ("", "Z", "X")
 
 
 @pytest.mark.parametrize(
@@ -211,6 +215,14 @@ def test_a_second_thread_after_the_import_gives_fresh_interpreters_and_one_warni
     warnings = [record.getMessage() for record in caplog.records]
     assert len(warnings) == 1
     assert "code.fresh_interpreters entry=threaded_flow.py" in warnings[0]
+
+
+def test_what_a_fresh_interpreter_leaves_behind_dies_with_it(make: Make) -> None:
+    threaded = make("processes", "threaded")
+
+    pid = int(threaded.run("leave_grandchild").result or "")
+
+    wait_until(lambda: not alive(pid), "the grandchild is dead", 0.5)
 
 
 def test_code_that_does_not_import_is_refused_and_not_tried_for_each_job(make: Make) -> None:

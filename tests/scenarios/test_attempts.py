@@ -193,3 +193,67 @@ def test_a_scheduler_that_starts_again_goes_on_from_the_last_commit() -> None:
 
     assert scheduler.runs("c") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
     assert scheduler.status() == "SUCCESS"
+
+
+@pytest.mark.rule("S27")
+def test_the_drawn_jitter_is_data_that_came_with_the_report() -> None:
+    with Workflow("w") as workflow:
+        Work("a", retries=1, retry_delay=10, retry_jitter=1)
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", FAILED)  # its report says chance 0.5
+    scheduler.run()
+
+    scheduler.advance(seconds=14)
+    scheduler.restart_scheduler()
+    assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING", "RETRYING"])]
+    scheduler.advance(seconds=1)
+
+    assert scheduler.status() == "SUCCESS"
+
+
+@pytest.mark.rule("S27")
+def test_a_backoff_that_leaves_all_bounds_does_not_stop_the_loop() -> None:
+    with Workflow("w") as workflow:
+        Work("a", retries=150, retry_delay=1, retry_backoff=1000)
+    scheduler = VirtualScheduler(workflow)
+    for _ in range(150):
+        scheduler.outcome("a", FAILED)
+    scheduler.run()
+
+    scheduler.advance(days=7 * 151)
+
+    assert [task.attempt for task in scheduler.execution().tasks] == [151]
+    assert scheduler.status() == "SUCCESS"
+
+
+@pytest.mark.rule("S28")
+def test_a_loss_that_a_signal_to_the_scheduler_caused_does_not_count() -> None:
+    with Workflow("w") as workflow:
+        Work("a", max_lost=0)
+    scheduler = VirtualScheduler(workflow)
+    for _ in range(3):
+        scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.run()
+
+    for _ in range(3):
+        scheduler.lose("a", counted=False)
+
+    assert [task.attempt for task in scheduler.execution().tasks] == [4]
+    assert scheduler.status() == "SUCCESS"
+
+
+@pytest.mark.rule("S27", "S28")
+def test_retries_and_losses_are_counted_apart() -> None:
+    with Workflow("w") as workflow:
+        Work("a", retries=1, max_lost=1)
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.outcome("a", FAILED)
+    scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.outcome("a", FAILED)
+    scheduler.run()
+
+    scheduler.lose("a")  # the first loss; the next attempt fails, which begins that count anew
+    scheduler.lose("a")
+
+    assert [(task.status, task.attempt) for task in scheduler.execution().tasks] == [(FAILED, 4)]

@@ -207,7 +207,9 @@ def test_a_report_is_decided_after_what_was_in_the_log_when_it_came() -> None:
 
 
 @pytest.mark.rule("S18")
-def test_of_two_rules_of_one_task_on_one_event_the_first_acts_in_whatever_order_they_match() -> None:
+def test_of_two_rules_of_one_task_on_one_event_the_first_acts_in_whatever_order_they_match() -> (
+    None
+):
     with Workflow("w", completion="manual") as workflow:
         a, b = Work("a"), Work("b")
         a.action_on_event_received(RESTART, "go.*")

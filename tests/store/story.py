@@ -22,9 +22,9 @@ from eventflow.model.context import RuleContext, TaskContext
 from eventflow.model.event import Event
 from eventflow.model.operator import Operator
 from eventflow.model.workflow import Workflow, content_hash
-from eventflow.store.ports import Batch, Store
+from eventflow.store.ports import Batch, Loaded, Store
 
-START = datetime(2025, 3, 1, 12, tzinfo=UTC)
+START = datetime(2025, 3, 1, 12, 0, 0, 123_457, tzinfo=UTC)
 
 
 class StillClock:
@@ -219,3 +219,20 @@ def picture(world: World) -> dict[str, Any]:
 
 def _content(one: Event | None) -> Event | None:
     return replace(one, offset=0, logged_at=None, turn=0) if one is not None else None
+
+
+def check_loaded(story: Story) -> list[Loaded]:
+    """Every store gives back the world, its cursor, and no command too few or too many."""
+    found = [store.load(story.plan) for store in story.stores]
+    for loaded in found:
+        assert loaded.cursor == story.cursor
+        assert loaded.parked == {}
+        told, known = picture(loaded.world), picture(story.world)
+        for part in known:
+            assert told[part] == known[part], part
+        for command in loaded.commands:
+            assert command.run == story.world.executions[command.execution_id].run(
+                command.run.id, command.run.task
+            )
+    assert all(loaded.commands == found[0].commands for loaded in found)
+    return found

@@ -82,12 +82,14 @@ def test_a_ring_that_comes_before_the_wait_is_kept_and_heard_once(bell: Bell) ->
     assert not bell.wait(0.01)
 
 
-def test_a_bell_that_is_closed_says_nothing(bell: Bell) -> None:
+def test_a_bell_that_is_closed_says_nothing(bell: Bell, runtime: Path) -> None:
+    listening(bell)
     bell.close()
     bell.close()
     bell.wake()
     bell.ring()
     bell.ring_others()
+    assert sockets(runtime) == []
 
 
 def test_a_first_wait_beside_a_file_returns_at_once(
@@ -197,3 +199,20 @@ def test_a_waiter_that_is_rung_too_often_blocks_nobody(opens: Opens, runtime: Pa
     assert not waiter.wait(0)
     waiter.close()
     ringer.close()
+
+
+def test_a_long_runtime_folder_leaves_nobody_deaf(
+    opens: Opens, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 90)
+    long.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    ours = Bell(opens(url))
+    ours.wait(0)
+    theirs = Bell(opens(url))
+
+    theirs.ring()
+
+    assert ours.wait(20)
+    ours.close()
+    theirs.close()

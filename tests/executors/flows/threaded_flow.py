@@ -1,6 +1,7 @@
 """A file whose import leaves a thread: what it holds would be copied by a fork, for ever locked."""
 
 import os
+import subprocess
 import threading
 
 from eventflow.model.workflow import Workflow
@@ -25,5 +26,10 @@ def give() -> bool:
     return os.getpid() == IMPORTED_BY
 
 
+def leave_grandchild() -> int:
+    return subprocess.Popen(["sleep", "600"]).pid
+
+
 with Workflow("threaded", namespace="tests") as threaded:
     PythonOperator("give", give)
+    PythonOperator("leave_grandchild", leave_grandchild)
