@@ -207,9 +207,9 @@ def test_a_long_runtime_folder_leaves_nobody_deaf(
     long = tmp_path / ("x" * 90)
     long.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
-    ours = Bell(opens(url))
+    ours = Bell(opens())
     ours.wait(0)
-    theirs = Bell(opens(url))
+    theirs = Bell(opens())
 
     theirs.ring()
 
