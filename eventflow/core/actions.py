@@ -2,16 +2,9 @@
 
 from dataclasses import replace
 
-from eventflow.core.changes import (
-    Commanded,
-    FailureKept,
-    RunCreated,
-    RunMoved,
-    TimerCleared,
-    Told,
-    Withdrawn,
-)
+from eventflow.core.changes import Commanded, FailureKept, TimerCleared, Withdrawn
 from eventflow.core.decision import Deciding
+from eventflow.core.moves import RunCreated, RunMoved, Told
 from eventflow.core.plan import TaskPlan
 from eventflow.core.world import LiveExecution, Run, Standing
 from eventflow.model.records import AttemptFailure

@@ -8,11 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from eventflow.core.moves import (
+    ExecutionCreated,
+    ExecutionMoved,
+    ExecutionStopping,
+    RunCreated,
+    RunMoved,
+    Told,
+)
 from eventflow.core.plan import Plan
-from eventflow.core.world import Counters, Draft, LiveExecution, Run, Standing, Timer
+from eventflow.core.world import Counters, Draft, Run, Timer
 from eventflow.model.event import Event
-from eventflow.model.records import AttemptFailure, WorkflowExecution
-from eventflow.model.status import ALIVE, WORKFLOW_ENDED, TaskAction, TaskStatus, WorkflowStatus
+from eventflow.model.records import AttemptFailure
+from eventflow.model.status import TaskAction
 
 
 class _Kept:
@@ -49,173 +57,6 @@ class Paused:
 
     def apply(self, draft: Draft) -> None:
         draft.set(draft.world.workflows[self.workflow], "paused", self.paused)
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionCreated:
-    """A workflow execution came to be, in INIT or, when it may run at once, RUNNING.
-
-    Attributes:
-        command_offset: The command that asked for it; 0 when an event or the schedule did.
-        trigger_turn: The event that started it; 0 when a command or the schedule did.
-    """
-
-    record: WorkflowExecution
-    plan: Plan
-    turn: int
-    command_offset: int = 0
-    trigger_turn: int = 0
-    idempotency_key: str = ""
-
-    def apply(self, draft: Draft) -> None:
-        world = draft.world
-        live = LiveExecution(self.record, self.plan)
-        draft.put(world.executions, live.id, live)
-        draft.set(world, "counters", replace(world.counters, execution_id=live.id))
-        known = world.workflows[(self.record.namespace, self.record.workflow_name)]
-        if self.record.status is WorkflowStatus.RUNNING:
-            draft.put(known.active, live.id, None)
-            draft.put(world.running.setdefault(self.plan.snapshot, {}), live.id, live)
-        else:
-            draft.put(known.waiting, live.id, None)
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionMoved:
-    """A workflow execution changed status."""
-
-    execution_id: int
-    workflow: tuple[str, str]
-    status: WorkflowStatus
-    at: datetime
-    turn: int
-    reason: str = ""
-
-    def apply(self, draft: Draft) -> None:
-        world = draft.world
-        live = world.executions[self.execution_id]
-        known = world.workflows.get(self.workflow)
-        if self.status is WorkflowStatus.RUNNING:
-            record = replace(live.record, status=self.status, begin_date=self.at)
-            draft.set(live, "record", record)
-            draft.put(world.running.setdefault(live.plan.snapshot, {}), live.id, live)
-            if known is not None:
-                draft.drop(known.waiting, live.id)
-                draft.put(known.active, live.id, None)
-        elif self.status in WORKFLOW_ENDED:
-            draft.drop(world.executions, live.id)
-            draft.drop(world.running.get(live.plan.snapshot, {}), live.id)
-            if known is not None:
-                draft.drop(known.waiting, live.id)
-                draft.drop(known.active, live.id)
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutionStopping:
-    """A stop, or the time-out, of an execution was decided: no rule acts in it any more (S29)."""
-
-    execution_id: int
-    reason: str
-    by_timeout: bool
-
-    def apply(self, draft: Draft) -> None:
-        live = draft.world.executions[self.execution_id]
-        draft.set(live, "stopping", self.reason)
-        draft.set(live, "failed_by_timeout", self.by_timeout)
-
-
-@dataclass(frozen=True, slots=True)
-class RunCreated:
-    """A run of a task came to be, in INIT."""
-
-    execution_id: int
-    run: Run
-    at: datetime
-    turn: int
-    started_by: str
-    behind: Run | None = None  # the run that is being stopped and that this one waits for (S21)
-
-    def apply(self, draft: Draft) -> None:
-        live = draft.world.executions[self.execution_id]
-        standing = replace(
-            live.standing(self.run.task),
-            latest=self.run,
-            leaving=self.behind,
-            last_sequence=self.run.sequence_number,
-        )
-        draft.put(live.standings, self.run.task, standing)
-        draft.set(live, "alive", live.alive + 1)
-        counters = draft.world.counters
-        draft.set(draft.world, "counters", replace(counters, run_id=self.run.id))
-        draft.put(draft.world.homes, self.run.id, (self.execution_id, self.run.task))
-
-
-@dataclass(frozen=True, slots=True)
-class RunMoved:
-    """A run changed status, or another field of it changed while the status stayed.
-
-    Attributes:
-        run: The run as it is now.
-        before: The status it had.
-        dropped: A waiting successor that a STOP ended: history only, no fact follows (S20).
-    """
-
-    execution_id: int
-    run: Run
-    before: TaskStatus
-    at: datetime
-    turn: int
-    reason: str = ""
-    dropped: bool = False
-
-    def apply(self, draft: Draft) -> None:
-        live = draft.world.executions[self.execution_id]
-        run = self.run
-        standing = live.standing(run.task)
-        if self.dropped:
-            standing = _without_successor(standing)
-        elif standing.leaving is not None and standing.leaving.id == run.id:
-            standing = replace(standing, leaving=run if run.alive else None)
-        else:
-            standing = replace(standing, latest=run)
-        if run.status is TaskStatus.SUCCESS:
-            standing = replace(standing, output=run.id)
-        draft.put(live.standings, run.task, standing)
-        if self.before in ALIVE and not run.alive:
-            draft.set(live, "alive", live.alive - 1)
-            draft.drop(draft.world.homes, run.id)
-
-
-def _without_successor(standing: Standing) -> Standing:
-    """LATEST passes over a dropped successor: the run before it is the latest again."""
-    return replace(standing, latest=standing.leaving, leaving=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Rules know of a status fact from now on: counters of status rules move (S22)."""
-
-    execution_id: int
-    task: str
-    sequence_number: int
-    status: TaskStatus
-
-    def apply(self, draft: Draft) -> None:
-        live = draft.world.executions[self.execution_id]
-        standing = live.standing(self.task)
-        before = standing.told[1] if standing.told is not None else None
-        told = (self.sequence_number, self.status)
-        draft.put(live.standings, self.task, replace(standing, told=told))
-        if before is self.status:
-            return
-        by_edge = live.plan.by_edge
-        left = by_edge.get((self.task, before), ()) if before is not None else ()
-        for rule in left:
-            key = (rule.task, rule.number)
-            draft.put(live.met, key, live.met[key] - 1)
-        for rule in by_edge.get((self.task, self.status), ()):
-            key = (rule.task, rule.number)
-            draft.put(live.met, key, live.met.get(key, 0) + 1)
 
 
 @dataclass(frozen=True, slots=True)

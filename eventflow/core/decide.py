@@ -10,19 +10,12 @@ from datetime import datetime
 
 from eventflow.core.actions import act
 from eventflow.core.alarms import decide_alarm, decide_quiet
-from eventflow.core.changes import (
-    Change,
-    ExecutionCreated,
-    ExecutionMoved,
-    RunCreated,
-    RunMoved,
-    Told,
-    TurnTaken,
-)
+from eventflow.core.changes import Change, TurnTaken
 from eventflow.core.commands import decide_command
 from eventflow.core.decision import Deciding, Decision, Outcome
 from eventflow.core.executions import create
 from eventflow.core.judge import Ask, Judged, judge
+from eventflow.core.moves import ExecutionCreated, ExecutionMoved, RunCreated, RunMoved, Told
 from eventflow.core.plan import Rule
 from eventflow.core.reports import decide_report
 from eventflow.core.world import Draft, LiveExecution, Run, Timer, World

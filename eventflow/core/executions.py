@@ -5,14 +5,9 @@ from typing import Any
 
 from eventflow.core import firetimes
 from eventflow.core.actions import drop_successor, new_run, queue, stop_run
-from eventflow.core.changes import (
-    ExecutionCreated,
-    ExecutionMoved,
-    ExecutionStopping,
-    TimerCleared,
-    TimerSet,
-)
+from eventflow.core.changes import TimerCleared, TimerSet
 from eventflow.core.decision import Deciding
+from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping
 from eventflow.core.world import NEVER_RUN, Known, LiveExecution, Timer
 from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution

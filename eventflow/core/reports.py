@@ -5,15 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from eventflow.core.actions import drop_successor, move, queue
-from eventflow.core.changes import (
-    FailureKept,
-    ResultKept,
-    RunMoved,
-    TimerCleared,
-    TimerSet,
-    Withdrawn,
-)
+from eventflow.core.changes import FailureKept, ResultKept, TimerCleared, TimerSet, Withdrawn
 from eventflow.core.decision import Deciding, Outcome
+from eventflow.core.moves import RunMoved
 from eventflow.core.world import LiveExecution, Run, Timer
 from eventflow.model.records import AttemptFailure
 from eventflow.model.status import TaskStatus

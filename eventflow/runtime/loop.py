@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from eventflow.clock import Clock
-from eventflow.core.changes import ExecutionCreated, ExecutionMoved, ExecutionStopping, RunMoved
 from eventflow.core.completion import ending_of
 from eventflow.core.decide import QUIET, SENDER, facts_of, take
 from eventflow.core.decision import Decision
 from eventflow.core.judge import Ask
+from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping, RunMoved
 from eventflow.core.world import Draft, Timer, World
 from eventflow.executors.port import Report, ReportKind
 from eventflow.model.event import Event

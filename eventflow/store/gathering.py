@@ -10,24 +10,26 @@ from typing import Any
 
 from eventflow.core.changes import (
     Commanded,
-    ExecutionCreated,
-    ExecutionMoved,
-    ExecutionStopping,
     FailureKept,
     Fired,
     Paused,
     Registered,
     ResultKept,
-    RunCreated,
-    RunMoved,
     StateWritten,
     TimerCleared,
     TimerSet,
-    Told,
     TurnTaken,
     Withdrawn,
 )
 from eventflow.core.decision import Decision
+from eventflow.core.moves import (
+    ExecutionCreated,
+    ExecutionMoved,
+    ExecutionStopping,
+    RunCreated,
+    RunMoved,
+    Told,
+)
 from eventflow.core.world import Run, Timer
 from eventflow.model.status import ENDED, WORKFLOW_ENDED, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.ports import Batch

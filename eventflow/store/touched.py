@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from eventflow.core.changes import ExecutionCreated, RunCreated
+from eventflow.core.moves import ExecutionCreated, RunCreated
 from eventflow.core.world import Run
 from eventflow.model.status import WorkflowStatus
 from eventflow.store.rows import ExecutionRow, ExecutionUpdate, RunRow, RunUpdate, json_text

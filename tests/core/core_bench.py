@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from eventflow import Event, Operator, TaskAction, TaskContext, TaskStatus, Workflow
-from eventflow.core.changes import Commanded, FailureKept, RunCreated, RunMoved, Withdrawn
+from eventflow.core.changes import Commanded, FailureKept, Withdrawn
 from eventflow.core.decide import COMMAND, QUIET, REPORT, facts_of, take
 from eventflow.core.decision import Decision
 from eventflow.core.judge import Answer
+from eventflow.core.moves import RunCreated, RunMoved
 from eventflow.core.plan import Plan, plan_of
 from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
 from eventflow.model.workflow import content_hash

@@ -298,7 +298,6 @@ def check_online_learning(shell: Shell) -> None:
 
 @pytest.mark.parametrize("pace", [0.001, 0.1])
 def test_a_fast_stream_is_learned_to_its_end(shell: Shell, pace: float) -> None:
-    pytest.importorskip("sklearn")
     output = shell.do(
         "run",
         EXAMPLES / "online_learning.py",
@@ -311,7 +310,6 @@ def test_a_fast_stream_is_learned_to_its_end(shell: Shell, pace: float) -> None:
 
 
 def test_the_demo_reaches_its_accuracy_and_says_how_to_look_further(tmp_path: Path) -> None:
-    pytest.importorskip("sklearn")
     demo = subprocess.run(
         [sys.executable, EXAMPLES / "demo.py"],
         cwd=tmp_path,

@@ -10,8 +10,9 @@ from conftest import Opens
 from shop import chain, nightly, shop
 from story import START, StillClock, Story, event
 
-from eventflow.core.changes import Fired, RunCreated, RunMoved
+from eventflow.core.changes import Fired
 from eventflow.core.decision import Decision
+from eventflow.core.moves import RunCreated, RunMoved
 from eventflow.core.world import Counters
 from eventflow.errors import LeaseLostError, StoreBusyError, StoreError
 from eventflow.model.status import TaskStatus
