@@ -133,9 +133,10 @@ class MemoryStore(MemoryReads):
         fired = [(row.schedule, row.due_at) for row in rows.firings]
         if len({*fired}) < len(fired) or not shelves.firings.keys().isdisjoint(fired):
             raise StoreError(f"store {self.url!r}: a due time would be fired twice: {fired}")
-        unknown = {update.id for update in rows.run_updates} - shelves.runs.keys()
+        # One by one: a set less the keys of the whole shelf would walk the shelf.
+        unknown = [update.id for update in rows.run_updates if update.id not in shelves.runs]
         if unknown:
-            raise StoreError(f"store {self.url!r}: no task execution {sorted(unknown)}")
+            raise StoreError(f"store {self.url!r}: no task execution {unknown}")
 
     def _kept(self) -> Kept:
         shelves = self._shelves
