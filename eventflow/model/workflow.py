@@ -239,8 +239,10 @@ class Workflow:
             ) from None
 
     def _check_patterns(self, condition: Condition) -> None:
-        for pattern in condition.wakes(self.name):
+        for pattern in condition.expect_event_keys:
             check_fact_pattern(pattern, self.name, self.tasks)
+        for member in condition.members:
+            self._check_patterns(member)
 
     def _check_upstream(self, task_name: str, upstream: str) -> None:
         if upstream not in self.tasks:

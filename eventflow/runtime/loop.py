@@ -144,7 +144,7 @@ class Loop:
             self._held.extendleft(reversed(ready))
             raise
         self._touched = batch.touched
-        self._held.extendleft(reversed([one for one in ready if one.report in undone]))
+        self._held.extendleft(reversed(ready[len(ready) - undone :]))
         if not batch.decisions:
             return False
         for decision in batch.decisions:
@@ -187,11 +187,11 @@ class Loop:
 
     def _decide(
         self, draft: Draft, batch: _Round, inputs: Iterator[_Input]
-    ) -> tuple[list[Event], list[Report]]:
+    ) -> tuple[list[Event], int]:
         """Decide every input and, right after each, the facts that follow from it (S12).
 
         Returns:
-            The facts beyond the bound, and the reports that were not reached.
+            The facts beyond the bound, and how many reports, the last ones, were not reached.
         """
         facts: deque[Event] = deque()
         for entry in inputs:
@@ -199,15 +199,14 @@ class Loop:
             while facts and len(batch.decisions) < TURN_LIMIT:
                 self._take(draft, batch, _Input(facts.popleft()), facts)
             if facts:
-                undone = [rest.report for rest in inputs if rest.report is not None]
-                return list(facts), undone
+                return list(facts), sum(rest.report is not None for rest in inputs)
         while (quiet := self._quiet(draft, batch)) is not None:
             self._take(draft, batch, _Input(quiet), facts)
             while facts and len(batch.decisions) < TURN_LIMIT:
                 self._take(draft, batch, _Input(facts.popleft()), facts)
             if facts:
                 break
-        return list(facts), []
+        return list(facts), 0
 
     def _take(self, draft: Draft, batch: _Round, entry: _Input, facts: deque[Event]) -> None:
         result = entry.report.result if entry.report is not None else None
