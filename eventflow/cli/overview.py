@@ -39,7 +39,7 @@ def tasks_table(runs: Sequence[TaskExecution], now: datetime) -> Table:
                 run.status.value,
                 lasted(run.begin_date, run.end_date or now),
                 origin(run.started_by),
-                run.waiting_for or run.reason,
+                run.reason,
             )
             for run in runs
         ],
@@ -110,7 +110,7 @@ def _alive(run: TaskExecution) -> str:
         case TaskStatus.INIT:
             return f"{what} waits for its earlier run to stop"
         case TaskStatus.QUEUED:
-            return f"{what} is QUEUED: {run.waiting_for or 'for its executor'}"
+            return f"{what} is QUEUED: for its executor"
         case TaskStatus.RETRYING:
             return f"{what} is RETRYING: attempt {run.attempt} failed"
         case _:

@@ -7,6 +7,7 @@ from eventflow.core.decision import Deciding
 from eventflow.core.moves import RunCreated, RunMoved, Told
 from eventflow.core.plan import TaskPlan
 from eventflow.core.world import LiveExecution, Run, Standing
+from eventflow.errors import MissingOutputError
 from eventflow.model.records import AttemptFailure
 from eventflow.model.status import TaskAction, TaskStatus, check_move
 
@@ -174,5 +175,7 @@ def _fail_for_missing(deciding: Deciding, live: LiveExecution, run: Run, upstrea
         f"execution; start {run.task!r} after it, or let {upstream!r} run first"
     )
     move(deciding, live.id, run, TaskStatus.FAILED, message)
-    failure = AttemptFailure(attempt=run.attempt, type_name="MissingOutputError", message=message)
+    failure = AttemptFailure(
+        attempt=run.attempt, type_name=MissingOutputError.__name__, message=message
+    )
     deciding.change(FailureKept(run.id, failure))

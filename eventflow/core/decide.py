@@ -25,7 +25,6 @@ from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 
 COMMAND = "eventflow.command."
 REPORT = "eventflow.report."
-TIMER = "eventflow.timer."
 TASK_FACT = "eventflow.task."
 QUIET = "eventflow.timer.quiet"
 SENDER = "eventflow"

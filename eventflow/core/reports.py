@@ -9,6 +9,7 @@ from eventflow.core.changes import FailureKept, ResultKept, TimerCleared, TimerS
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.moves import RunMoved
 from eventflow.core.world import LiveExecution, Run, Timer
+from eventflow.errors import TaskTimeoutError
 from eventflow.model.records import AttemptFailure
 from eventflow.model.status import TaskStatus
 
@@ -190,7 +191,7 @@ def _with_timeout(live: LiveExecution, run: Run, value: dict[str, Any]) -> dict[
         return value
     seconds = live.plan.tasks[run.task].settings.timeout
     message = f"attempt {run.attempt} of task {run.task!r} ran longer than its timeout, {seconds} s"
-    failure = {"type_name": "TaskTimeoutError", "message": message, "args": [message]}
+    failure = {"type_name": TaskTimeoutError.__name__, "message": message, "args": [message]}
     return {**value, "failure": failure, "retryable": True}
 
 

@@ -52,7 +52,6 @@ class TaskExecution:
         started_by: What made the rule act: an event's key, or `autostart`, `command`, `periodic`.
         trigger_turn: The turn of the event that started it (S8).
         log_path: Where the newest attempt's output is, or empty.
-        waiting_for: Why it does not run yet, or empty.
     """
 
     id: int
@@ -69,7 +68,6 @@ class TaskExecution:
     trigger_turn: int = 0
     reason: str = ""
     log_path: str = ""
-    waiting_for: str = ""
 
     @property
     def key(self) -> TaskExecutionKey:
