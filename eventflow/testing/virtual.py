@@ -12,7 +12,7 @@ from eventflow.core.decision import Decision
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import AttemptKey, Code, Report, ReportKind
 from eventflow.model.event import Event
-from eventflow.model.records import TaskExecution, WorkflowExecution
+from eventflow.model.records import DecisionRecord, TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskAction, TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
@@ -22,7 +22,6 @@ from eventflow.runtime.guard import ask_here
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.registry import Registry
 from eventflow.store.memory import MemoryStore
-from eventflow.store.ports import DecisionRecord
 from eventflow.testing.clock import START, VirtualClock
 from eventflow.testing.worker import Ending, VirtualWorker, report_of
 
