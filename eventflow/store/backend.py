@@ -199,7 +199,12 @@ class SqliteBackend:
             ]
 
     def verdicts(
-        self, execution_id: int | None = None, *, failed: bool = False, limit: int = 1000
+        self,
+        execution_id: int | None = None,
+        *,
+        turn: int | None = None,
+        failed: bool = False,
+        limit: int = 1000,
     ) -> list[VerdictRecord]:
         statement = (
             select(VerdictTable, EventTable.key, EventTable.offset, EventTable.logged_at)
@@ -209,6 +214,8 @@ class SqliteBackend:
         )
         if execution_id is not None:
             statement = statement.where(VerdictTable.workflow_execution_id == execution_id)
+        if turn is not None:
+            statement = statement.where(VerdictTable.turn == turn)
         if failed:
             statement = statement.where(VerdictTable.error != "")
         with self._database.session() as session:

@@ -174,13 +174,20 @@ class MemoryReads:
             ]
 
     def verdicts(
-        self, execution_id: int | None = None, *, failed: bool = False, limit: int = 1000
+        self,
+        execution_id: int | None = None,
+        *,
+        turn: int | None = None,
+        failed: bool = False,
+        limit: int = 1000,
     ) -> list[VerdictRecord]:
         with self._lock:
             found = (
                 row
                 for row in reversed(self._shelves.verdicts)
-                if execution_id in (None, row.workflow_execution_id) and (row.error or not failed)
+                if execution_id in (None, row.workflow_execution_id)
+                and turn in (None, row.turn)
+                and (row.error or not failed)
             )
             return [self._verdict(row) for row in islice(found, limit)][::-1]
 

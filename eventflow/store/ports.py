@@ -284,9 +284,15 @@ class StateBackend(Protocol):
         ...
 
     def verdicts(
-        self, execution_id: int | None = None, *, failed: bool = False, limit: int = 1000
+        self,
+        execution_id: int | None = None,
+        *,
+        turn: int | None = None,
+        failed: bool = False,
+        limit: int = 1000,
     ) -> list[VerdictRecord]:
-        """The newest answers of users' conditions, in turn order: of one execution, or of all (S9).
+        """The newest answers of users' conditions, in turn order (S9): of one
+        execution, of one turn, or of all.
 
         With `failed` only those that have no answer but an error (S13).
         """

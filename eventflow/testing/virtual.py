@@ -9,15 +9,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from eventflow.core.decision import Decision
+from eventflow.core.explanation import ExecutionExplained, TaskExplained
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import AttemptKey, Code, Report, ReportKind
 from eventflow.model.event import Event
-from eventflow.model.records import DecisionRecord, TaskExecution, WorkflowExecution
+from eventflow.model.records import (
+    DecisionRecord,
+    TaskExecution,
+    TaskExecutionKey,
+    WorkflowExecution,
+)
 from eventflow.model.status import TaskAction, TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.desk import StoreDesk
 from eventflow.runtime.dispatch import JobMaker, Order, hand_over, orders_of
+from eventflow.runtime.explaining import explain
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.registry import Registry
@@ -223,6 +230,12 @@ class VirtualScheduler:
     def decisions(self, execution: WorkflowExecution | int | None = None) -> list[DecisionRecord]:
         """What rules and commands came to, in order."""
         return self.store.decisions(_id_of(execution) if execution is not None else None)
+
+    def explain(
+        self, key: int | TaskExecutionKey, task_name: str | None = None
+    ) -> ExecutionExplained | TaskExplained:
+        """Why an execution, a run or a task ran, or what it still waits for (S42)."""
+        return explain(self.store, key, task_name)
 
     def events(self, *keys: str) -> list[Event]:
         """The events of the log that fit one of the patterns; users' own when none is given."""

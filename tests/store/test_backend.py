@@ -212,6 +212,7 @@ def test_answers_of_conditions_are_kept_with_their_events(story: Story, held: St
     assert (of_trigger.workflow_execution_id, of_trigger.task, of_trigger.rule) == (None, "", 1)
     assert held.verdicts(failed=True, limit=1) == [of_trigger]
     assert held.verdicts(2) == []
+    assert held.verdicts(turn=met.turn) == [met]
 
 
 def test_what_conditions_keep_is_read_by_execution_and_by_workflow(
