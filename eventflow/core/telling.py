@@ -45,7 +45,7 @@ def _task(task: TaskExplained, when: When) -> list[str]:
     if run is None:
         return _not_started(task, when)
     lines = [f"{_name(run)} of execution {task.workflow_execution_id} is {_stands(run)}."]
-    lines += [f"{_IN}{failure}" for failure in task.failures]
+    lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
     lines += _stop(task.stopped_by, when)
     lines += _chain(task.chain, when, cut=task.cut)
     idle = [rule for rule in task.rules if _says_more(rule, task.chain)]
@@ -62,7 +62,6 @@ def _in_short(task: TaskExplained, when: When) -> list[str]:
     if task.run is None:
         return _not_started(task, when)
     lines = [f"{_name(task.run)} is {_stands(task.run)}."]
-    lines += [f"{_IN}{failure}" for failure in task.failures[-1:]]
     lines += _stop(task.stopped_by, when)
     for link in task.chain[:1]:
         lines += [f"{_IN}{line}" for line in _link(link, when)]
