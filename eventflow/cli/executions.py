@@ -252,7 +252,7 @@ def explain(
     if as_json:
         say_json(explained)
     else:
-        say(*(f"{clean(line)}" for line in tell(explained, when)))
+        say(*map(clean, tell(explained, when)))
 
 
 @app.command()

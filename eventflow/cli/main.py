@@ -35,7 +35,9 @@ COMMANDS = {
     "run": Command("run", "run", "Run a workflow of a file, show it live, and wait for its end."),
     "serve": Command("serve", "serve", "Run the scheduler for the workflows of files or folders."),
     "emit": Command("emit", "emit", "Emit an event."),
-    "workflow": Command("workflows", "app", "List, show, draw, pause and resume workflows."),
+    "workflow": Command(
+        "workflows", "app", "List, show, draw, explain, pause and resume workflows."
+    ),
     "execution": Command(
         "executions", "app", "Start, list, show, explain and stop executions; logs."
     ),

@@ -6,6 +6,7 @@ of them what is still wanted, never what was asked.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 from eventflow.core.explanation import How, LastEvent, Link
 from eventflow.model.condition import AllOf, Condition, EventCondition, is_builtin
 from eventflow.model.event import Event
+from eventflow.model.jsonvalue import read
 from eventflow.model.keys import RESERVED, matches
 from eventflow.model.phrase import phrase
 from eventflow.model.records import (
@@ -25,6 +27,7 @@ from eventflow.model.records import (
 from eventflow.model.workflow import Workflow
 
 _TASK_FACT, _WORKFLOW_FACT = "eventflow.task.", "eventflow.workflow."
+_LATCHED = ":@latched"
 _SENT_BY_TASK = re.compile(r"(\d+)_(.+)_(\d+)")
 
 
@@ -169,8 +172,59 @@ def short_names(writes: dict[str, Any]) -> dict[str, Any]:
     return {
         name.rpartition(":")[2]: value
         for name, value in writes.items()
-        if not name.endswith(":@latched")
+        if not name.endswith(_LATCHED)
     }
+
+
+def kept_by(state: Mapping[str, str], owner: str) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    """What a rule's condition keeps by its own names, and what its combinations have latched.
+
+    Args:
+        state: Name -> JSON text, of the execution or the workflow.
+        owner: Names the rule, as `pack/0` or `trigger/0` (S35).
+    """
+    own = {
+        name: read(text)
+        for name, text in state.items()
+        if name.startswith((f"{owner}:", f"{owner}."))
+    }
+    latches = {
+        name.removeprefix(owner).removesuffix(_LATCHED): places
+        for name, places in own.items()
+        if name.endswith(_LATCHED)
+    }
+    return short_names(own), latches
+
+
+def last_event_of_trigger(
+    event: Event,
+    condition: Condition,
+    *,
+    started: int | None,
+    paused: bool,
+    verdict: VerdictRecord | None,
+    wanted: tuple[str, ...],
+) -> LastEvent:
+    """Say what a workflow rule made of the newest event that it listens to.
+
+    Args:
+        started: The execution of its workflow that the event started.
+        paused: Whether the workflow was paused when the event was decided (S17).
+    """
+    if not event.turn:
+        return LastEvent(event=event, did="undecided", why="no scheduler has decided it yet")
+    if verdict is not None and verdict.error:
+        return LastEvent(event=event, did="failed", why="its condition failed", error=verdict.error)
+    wrote = short_names(verdict.writes) if verdict is not None else {}
+    if verdict is not None and not verdict.met:
+        return LastEvent(event=event, did="not met", why="its condition said no", wrote=wrote)
+    if started is not None:
+        return LastEvent(event=event, did="started", why=f"execution {started}", wrote=wrote)
+    if paused:
+        return LastEvent(event=event, did="paused", why="the workflow was paused then")
+    if isinstance(condition, EventCondition) or not is_builtin(condition):
+        return LastEvent(event=event, did="not asked", why="the rule did not stand yet")
+    return LastEvent(event=event, did="not met", why=f"not enough yet: {' and '.join(wanted)}")
 
 
 def _how(act: Act) -> How:

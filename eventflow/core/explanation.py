@@ -72,9 +72,10 @@ class LastEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleExplained:
-    """One rule of a task, and how it stands.
+    """One rule of a task or of a workflow, and how it stands.
 
     Attributes:
+        action: Empty for a workflow rule, which starts an execution.
         missing: What it still waits for, in words.
         came: What it waits for no more, since it remembers that it came.
         state: What a user's condition keeps, by name.
@@ -127,3 +128,18 @@ class ExecutionExplained:
     cut: bool = False
     notes: tuple[str, ...] = ()
     tasks: tuple[TaskExplained, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowExplained:
+    """What the rules of a workflow wait for that start executions, and its newest execution."""
+
+    namespace: str
+    workflow: str
+    paused: bool
+    rules: tuple[RuleExplained, ...] = ()
+    due_at: datetime | None = None
+    newest: int | None = None
+
+
+Explained = ExecutionExplained | TaskExplained | WorkflowExplained

@@ -7,11 +7,13 @@ from typing import Any
 
 from eventflow.core.explanation import (
     ExecutionExplained,
+    Explained,
     How,
     LastEvent,
     Link,
     RuleExplained,
     TaskExplained,
+    WorkflowExplained,
 )
 from eventflow.model.event import Event
 from eventflow.model.keys import RESERVED
@@ -22,14 +24,36 @@ _VALUE_WIDTH = 200
 _IN = "  "
 
 
-def tell(explained: ExecutionExplained | TaskExplained, when: When) -> list[str]:
+def tell(explained: Explained, when: When) -> list[str]:
     """Lines of text; what belongs to a line before it is indented.
 
     Args:
         when: How an instant is written.
     """
-    if isinstance(explained, TaskExplained):
-        return _task(explained, when)
+    match explained:
+        case TaskExplained():
+            return _task(explained, when)
+        case WorkflowExplained():
+            return _workflow(explained, when)
+        case ExecutionExplained():
+            return _execution(explained, when)
+
+
+def _workflow(explained: WorkflowExplained, when: When) -> list[str]:
+    newest = f"execution {explained.newest}" if explained.newest is not None else "none yet"
+    lines = [f"Workflow {explained.workflow}: its newest execution is {newest}."]
+    if explained.paused:
+        lines.append("It is paused: events and due times start nothing.")
+    if explained.due_at is not None:
+        lines.append(f"By its schedule it is due at {when(explained.due_at)}.")
+    if not explained.rules:
+        lines.append("No event starts it: it has no rules of its own.")
+    for rule in explained.rules:
+        lines += _rule(rule, when, waiting=True)
+    return lines
+
+
+def _execution(explained: ExecutionExplained, when: When) -> list[str]:
     execution = explained.execution
     why = f" ({execution.reason})" if execution.reason else ""
     lines = [f"Execution {execution.id} of {execution.workflow_name} is {execution.status}{why}."]
@@ -175,7 +199,8 @@ def _says_more(rule: RuleExplained, chain: tuple[Link, ...]) -> bool:
 
 
 def _rule(rule: RuleExplained, when: When, *, waiting: bool) -> list[str]:
-    lines = [f"{_IN}Rule {rule.number}: {rule.action} when {rule.condition}."]
+    does = rule.action or "an execution"
+    lines = [f"{_IN}Rule {rule.number}: {does} when {rule.condition}."]
     if waiting and rule.missing and rule.possible:
         lines.append(f"{_IN * 2}It still waits for {' and '.join(rule.missing)}.")
     elif waiting and rule.missing:

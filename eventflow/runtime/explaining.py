@@ -6,11 +6,12 @@ What is read of an execution is in `runtime.gathered`; what it means is in `core
 from dataclasses import replace
 
 from eventflow.core.explain import Subject, before, link_of
-from eventflow.core.explanation import ExecutionExplained, Link, TaskExplained
+from eventflow.core.explanation import ExecutionExplained, Explained, Link, TaskExplained
 from eventflow.errors import NotFoundError
 from eventflow.model.records import TaskExecution, TaskExecutionKey
 from eventflow.model.suggest import nearest
 from eventflow.runtime.gathered import Facts
+from eventflow.runtime.listening import explain_workflow
 from eventflow.store.ports import Store
 
 # A loop of rules that start each other has no end; nobody reads further back.
@@ -18,17 +19,24 @@ MAX_LINKS = 50
 
 
 def explain(
-    store: Store, key: int | TaskExecutionKey, task: str | None = None
-) -> ExecutionExplained | TaskExplained:
-    """Explain an execution with all its tasks, or one task of it.
+    store: Store,
+    key: int | str | TaskExecutionKey,
+    task: str | None = None,
+    *,
+    namespace: str = "default",
+) -> Explained:
+    """Explain an execution with all its tasks, one task of it, or what starts a workflow.
 
     Args:
-        key: Id of a workflow execution, or the key of the run to explain.
+        key: Id of a workflow execution, the key of a run, or the name of a workflow.
         task: Its newest run is explained, or why there is none.
+        namespace: Of the workflow that is named.
 
     Raises:
-        NotFoundError: If there is no such execution, task or run.
+        NotFoundError: If there is no such workflow, execution, task or run.
     """
+    if isinstance(key, str):
+        return explain_workflow(store, namespace, key)
     told = _Explaining(store)
     if isinstance(key, TaskExecutionKey):
         return told.task(*key)

@@ -3,10 +3,7 @@
 The workflow is a sketch of the snapshot's definition: to look at it imports no user's code.
 """
 
-import json
-from typing import Any
-
-from eventflow.core.explain import Act, also_wanted, last_event, rule_condition, short_names
+from eventflow.core.explain import Act, also_wanted, kept_by, last_event, rule_condition
 from eventflow.core.explanation import LastEvent, RuleExplained
 from eventflow.core.waiting import arrived, can_be_met, missing, starts_by_itself
 from eventflow.errors import NotFoundError
@@ -22,7 +19,6 @@ from eventflow.store.ports import Store
 
 # How many of the newest events of a rule's keys are looked through for one that it may see.
 _LOOKED_THROUGH = 1000
-_LATCHED = ":@latched"
 
 
 class Facts:
@@ -163,17 +159,7 @@ class Facts:
         return ()
 
     def _rule(self, workflow: Workflow, task: str, number: int, rule: TaskRule) -> RuleExplained:
-        owner = f"{task}/{number}"
-        own = {
-            name: json.loads(text)
-            for name, text in self._state.items()
-            if name.startswith((f"{owner}:", f"{owner}."))
-        }
-        latches: dict[str, Any] = {
-            name.removeprefix(owner).removesuffix(_LATCHED): places
-            for name, places in own.items()
-            if name.endswith(_LATCHED)
-        }
+        kept, latches = kept_by(self._state, f"{task}/{number}")
         wanted = tuple(missing(rule.condition, self._statuses, latches))
         return RuleExplained(
             number=number,
@@ -181,7 +167,7 @@ class Facts:
             condition=phrase(rule.condition),
             missing=wanted,
             came=tuple(map(phrase, arrived(rule.condition, latches))),
-            state=short_names(own),
+            state=kept,
             possible=not self.execution.ended
             and can_be_met(workflow, rule.condition, self._statuses),
             last=self._last(workflow, task, number, rule.condition, wanted),

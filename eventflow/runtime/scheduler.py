@@ -10,7 +10,7 @@ from blinker import Signal
 
 from eventflow import signals
 from eventflow.clock import Clock, SystemClock
-from eventflow.core.explanation import ExecutionExplained, TaskExplained
+from eventflow.core.explanation import Explained
 from eventflow.core.plan import Plan
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import Executor
@@ -209,15 +209,20 @@ class Scheduler:
         )
 
     def explain(
-        self, key: int | TaskExecutionKey, task_name: str | None = None
-    ) -> ExecutionExplained | TaskExplained:
-        """Why an execution, a run or a task ran, or what it still waits for (S42).
+        self,
+        key: int | str | TaskExecutionKey,
+        task_name: str | None = None,
+        *,
+        namespace: str = "default",
+    ) -> Explained:
+        """Why something ran, or what it still waits for (S42).
 
         Args:
-            key: Id of a workflow execution, or the key of one run.
+            key: Id of a workflow execution, the key of one run, or the name of a workflow.
             task_name: A task of that execution: its newest run, or why there is none.
+            namespace: Of the workflow that is named.
         """
-        return explain(self.store, key, task_name)
+        return explain(self.store, key, task_name, namespace=namespace)
 
     def workflows(self) -> list[Any]:
         """The registered workflows."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from eventflow.core.decision import Decision
-from eventflow.core.explanation import ExecutionExplained, TaskExplained
+from eventflow.core.explanation import Explained
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import AttemptKey, Code, Report, ReportKind
 from eventflow.model.event import Event
@@ -232,10 +232,14 @@ class VirtualScheduler:
         return self.store.decisions(_id_of(execution) if execution is not None else None)
 
     def explain(
-        self, key: int | TaskExecutionKey, task_name: str | None = None
-    ) -> ExecutionExplained | TaskExplained:
-        """Why an execution, a run or a task ran, or what it still waits for (S42)."""
-        return explain(self.store, key, task_name)
+        self,
+        key: int | str | TaskExecutionKey,
+        task_name: str | None = None,
+        *,
+        namespace: str = "default",
+    ) -> Explained:
+        """Why something ran, or what it still waits for (S42)."""
+        return explain(self.store, key, task_name, namespace=namespace)
 
     def events(self, *keys: str) -> list[Event]:
         """The events of the log that fit one of the patterns; users' own when none is given."""

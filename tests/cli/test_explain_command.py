@@ -64,3 +64,15 @@ def test_failed_conditions_are_listed_with_their_tracebacks(picky: Shell) -> Non
     assert "KeyError: 'amount'" in verdict["error"]
     assert "failed in rule 0 of task bill in execution 1 of picky" in told
     assert "Traceback" in told
+
+
+def test_a_workflow_says_what_would_start_it(shell: Shell) -> None:
+    shell("run", "two.py:other", "--executor", "threads")
+
+    (rule,) = shell.json("workflow", "explain", "other")["rules"]
+
+    assert (rule["condition"], rule["last"]) == ("event eventflow.workflow.one.success", None)
+    assert (
+        "No event that it listens to has come yet." in shell("workflow", "explain", "other").stdout
+    )
+    assert shell("workflow", "explain", "nobody").returncode == 2

@@ -19,7 +19,7 @@ from eventflow import (
     TaskStatusCondition,
     Workflow,
 )
-from eventflow.core.explanation import ExecutionExplained, How, TaskExplained
+from eventflow.core.explanation import Explained, How, TaskExplained, WorkflowExplained
 from eventflow.core.telling import tell
 from eventflow.errors import NotFoundError
 from eventflow.testing import VirtualScheduler
@@ -42,7 +42,7 @@ def explain_task(scheduler: VirtualScheduler, task: str, execution: int = 1) -> 
     return explained
 
 
-def text(explained: ExecutionExplained | TaskExplained) -> str:
+def text(explained: Explained) -> str:
     return "\n".join(tell(explained, lambda instant: f"{instant:%H:%M}"))
 
 
@@ -314,3 +314,40 @@ def test_what_is_not_there_is_refused_with_its_name() -> None:
     for key in asked:
         with pytest.raises(NotFoundError):
             scheduler.explain(*key)
+
+
+def test_a_workflow_rule_says_why_its_last_event_started_nothing() -> None:
+    with Workflow("shop") as shop:
+        Work("pick")
+    shop.trigger_on_event("orders.paid")
+    shop.trigger_on_condition(BigEnough(["orders.asked"]))
+    shop.trigger_on_condition(EventCondition("day.begins") & EventCondition("shop.opens"))
+    scheduler = VirtualScheduler(shop)
+    scheduler.emit("orders.paid")
+    scheduler.emit("orders.asked", {"amount": 1})
+    scheduler.emit("shop.opens")
+
+    def last() -> list[tuple[str, str]]:
+        explained = scheduler.explain("shop")
+        assert isinstance(explained, WorkflowExplained)
+        return [(rule.last.did, rule.last.why) for rule in explained.rules if rule.last]
+
+    assert last() == [
+        ("started", "execution 1"),
+        ("not met", "its condition said no"),
+        ("not met", "not enough yet: event day.begins"),
+    ]
+    scheduler.emit("orders.asked", {})
+    scheduler.pause(shop)
+    scheduler.emit("orders.paid")
+    told = text(scheduler.explain("shop"))
+    scheduler.resume(shop)
+    assert last()[:2] == [
+        ("paused", "the workflow was paused then"),
+        ("failed", "its condition failed"),
+    ]
+    assert "It is paused: events and due times start nothing." in told
+    assert "It remembers that this has come: event shop.opens." in told
+    assert "KeyError: 'amount'" in told
+    with pytest.raises(NotFoundError, match="did you mean 'shop'"):
+        scheduler.explain("shpo")
