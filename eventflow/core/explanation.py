@@ -121,7 +121,11 @@ class TaskExplained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionExplained:
-    """Why an execution was started, and how each of its tasks stands."""
+    """Why an execution was started, and how each of its tasks stands.
+
+    Attributes:
+        tasks: Each with the first link of its chain; ask about a task for the whole of it.
+    """
 
     execution: WorkflowExecution
     chain: tuple[Link, ...]

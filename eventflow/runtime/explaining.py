@@ -60,7 +60,7 @@ class _Explaining:
             chain=chain,
             cut=cut,
             notes=facts.notes(),
-            tasks=tuple(self._task(facts, name) for name in facts.task_names()),
+            tasks=tuple(self._task(facts, name, at_most=1) for name in facts.task_names()),
         )
 
     def task(
@@ -79,13 +79,20 @@ class _Explaining:
         told = self._task(facts, task, run)
         return replace(told, notes=(*facts.notes(), *told.notes)) if run is None else told
 
-    def _task(self, facts: Facts, task: str, run: TaskExecution | None = None) -> TaskExplained:
+    def _task(
+        self,
+        facts: Facts,
+        task: str,
+        run: TaskExecution | None = None,
+        *,
+        at_most: int = MAX_LINKS,
+    ) -> TaskExplained:
         """One task without what its whole execution waits for; its newest run if none is given."""
         run = run or facts.run(task, None)
         chain: tuple[Link, ...] = ()
         cut = False
         if run is not None:
-            chain, cut = self._chain(Subject(task_execution_id=run.id))
+            chain, cut = self._chain(Subject(task_execution_id=run.id), at_most)
         failures = self._store.failures(run.id) if run is not None else []
         return TaskExplained(
             workflow_execution_id=facts.execution.id,
@@ -101,22 +108,23 @@ class _Explaining:
             refused=facts.refused(task),
         )
 
-    def _chain(self, subject: Subject) -> tuple[tuple[Link, ...], bool]:
+    def _chain(self, subject: Subject, at_most: int = MAX_LINKS) -> tuple[tuple[Link, ...], bool]:
         """The links from an effect back to the first cause, and whether more were left out."""
         links: list[Link] = []
         seen: set[tuple[int, str, int]] = set()
-        while (link := self._link(subject)) is not None:
+        following: Subject | None = subject
+        while following is not None:
+            if len(links) == at_most:
+                return tuple(links), True
+            link = self._link(following)
+            if link is None:
+                break
             name = (link.workflow_execution_id, link.task, link.sequence_number)
             if name in seen:
-                return tuple(links), False
-            if len(links) == MAX_LINKS:
-                return tuple(links), True
+                break
             seen.add(name)
             links.append(link)
-            next_subject = before(link)
-            if next_subject is None:
-                break
-            subject = next_subject
+            following = before(link)
         return tuple(links), False
 
     def _link(self, subject: Subject) -> Link | None:

@@ -3,12 +3,15 @@
 The workflow is a sketch of the snapshot's definition: to look at it imports no user's code.
 """
 
+from collections.abc import Iterable
+
 from eventflow.core.explain import Act, also_wanted, kept_by, last_event, rule_condition
 from eventflow.core.explanation import LastEvent, RuleExplained
 from eventflow.core.waiting import arrived, can_be_met, missing, starts_by_itself
 from eventflow.errors import NotFoundError
 from eventflow.model.condition import Condition
 from eventflow.model.event import Event
+from eventflow.model.keys import matches
 from eventflow.model.phrase import phrase
 from eventflow.model.records import DecisionRecord, TaskExecution, VerdictRecord, WorkflowExecution
 from eventflow.model.rule import TaskRule
@@ -19,6 +22,8 @@ from eventflow.store.ports import Store
 
 # How many of the newest events of a rule's keys are looked through for one that it may see.
 _LOOKED_THROUGH = 1000
+# The same, of the status facts of its workflow.
+_FACTS = 10_000
 
 
 class Facts:
@@ -39,6 +44,13 @@ class Facts:
         self._statuses: dict[str, TaskStatus | None] = {
             name: store.task_status(execution_id, name) for name in self.task_names()
         }
+        self._starts: dict[int | None, DecisionRecord] = {}
+        for decision in self._decisions:
+            if decision.did in ("started", "restarted"):
+                run_id = decision.task_execution_id if decision.task else None
+                self._starts.setdefault(run_id, decision)
+        # The newest of each key; `None` until they are asked for.
+        self._facts: dict[str, Event] | None = None
         started = self.start_of(None)
         self._begin_turn = started.turn if started is not None else 0
 
@@ -57,16 +69,7 @@ class Facts:
 
     def start_of(self, run: TaskExecution | None) -> DecisionRecord | None:
         """What started a run, or the execution."""
-        for decision in self._decisions:
-            if run is None and not decision.task and decision.did == "started":
-                return decision
-            if (
-                run is not None
-                and decision.task_execution_id == run.id
-                and decision.did in ("started", "restarted")
-            ):
-                return decision
-        return None
+        return self._starts.get(run.id if run is not None else None)
 
     def stop_of(self, run: TaskExecution) -> DecisionRecord | None:
         """What stopped or restarted a run: of a restart, the decision names the successor."""
@@ -203,6 +206,9 @@ class Facts:
 
     def _newest(self, patterns: tuple[str, ...], until: int | None = None) -> Event | None:
         """The newest event of these keys that this execution's rules may see (S14-S16)."""
+        own = f"eventflow.task.{self.execution.workflow_name}."
+        if until is None and patterns and all(pattern.startswith(own) for pattern in patterns):
+            return self._newest_fact(patterns)
         if not patterns or until == 0:
             return None
         events = self._store.read(
@@ -213,6 +219,31 @@ class Facts:
             newest=True,
         )
         return next((event for event in reversed(events) if self._sees(event)), None)
+
+    def _newest_fact(self, patterns: tuple[str, ...]) -> Event | None:
+        """The same, of the execution's own facts: these are read once, for all its rules."""
+        if self._facts is None:
+            started = self.start_of(None)
+            events = self._store.read(
+                keys=[f"eventflow.task.{self.execution.workflow_name}.**"],
+                namespace=self.execution.namespace,
+                after=started.event_offset if started is not None else 0,
+                limit=_FACTS,
+                newest=True,
+            )
+            self._facts = {event.key: event for event in events if self._sees(event)}
+        found = [
+            event
+            for pattern in patterns
+            for event in self._facts_of(pattern, self._facts)
+            if matches(pattern, event.key)
+        ]
+        return max(found, key=lambda event: event.offset, default=None)
+
+    def _facts_of(self, pattern: str, facts: dict[str, Event]) -> Iterable[Event]:
+        if "*" in pattern:
+            return facts.values()
+        return (facts[pattern],) if pattern in facts else ()
 
     def _sees(self, event: Event) -> bool:
         if event.workflow_execution_id not in (None, self.execution.id):
