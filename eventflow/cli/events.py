@@ -105,6 +105,31 @@ def tail(
             return
 
 
+@app.command()
+def failed(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """List events on which a user's condition failed, with its traceback; the newest last."""
+    with open_client(store) as remote:
+        verdicts = remote.store.verdicts(failed=True, limit=limit)
+    if as_json:
+        say_json(verdicts)
+        return
+    for verdict in verdicts:
+        place = f"rule {verdict.rule} of task {verdict.task}" if verdict.task else "a workflow rule"
+        if verdict.workflow_execution_id is not None:
+            place += f" in execution {verdict.workflow_execution_id}"
+        say(
+            f"{verdict.event_offset}  {when(verdict.at)}  {verdict.event_key}  failed in {place} "
+            f"of {verdict.workflow}"
+        )
+        say(*(f"    {clean(line)}" for line in verdict.error.rstrip().splitlines()), "")
+    if not verdicts:
+        say("no condition has failed")
+
+
 def _next_events(
     remote: RemoteClient,
     offset: int,

@@ -1,4 +1,4 @@
-"""`eventflow execution ...`: start, list, show and stop executions, and read their logs."""
+"""`eventflow execution ...`: start, list, show, explain and stop executions; their logs."""
 
 from typing import Annotated, Any
 
@@ -20,8 +20,11 @@ from eventflow.cli.printing import clean, lasted, note, plain, say, say_json, wh
 from eventflow.cli.screens import screen, table
 from eventflow.cli.watch import Watch
 from eventflow.clock import SystemClock
-from eventflow.model.records import TaskExecution, WorkflowExecution
+from eventflow.core.telling import tell
+from eventflow.errors import EventflowError
+from eventflow.model.records import TaskExecution, TaskExecutionKey, WorkflowExecution
 from eventflow.model.status import WorkflowStatus
+from eventflow.runtime.explaining import explain as explain_from
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.remote import RemoteClient
 from eventflow.store.ports import Store
@@ -220,6 +223,36 @@ def _document(
             told["history"] = plain(store.history(run.id))
         tasks.append(told)
     return {**plain(execution), "tasks": tasks, "waiting": waiting}
+
+
+@app.command()
+def explain(
+    execution_id: options.ExecutionId,
+    task: Annotated[
+        str | None, typer.Argument(help="One task, with the whole chain of causes.")
+    ] = None,
+    sequence: Annotated[
+        int | None,
+        typer.Option(
+            "--sequence", min=1, help="This run of the task, not the newest.", show_default=False
+        ),
+    ] = None,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say why tasks ran, back to the first cause, and what others still wait for."""
+    if sequence is not None and task is None:
+        raise EventflowError("--sequence names a run of one task; name the task too")
+    with open_client(store) as remote:
+        if task is not None and sequence is not None:
+            key = TaskExecutionKey(execution_id, task, sequence)
+            explained = explain_from(remote.store, key)
+        else:
+            explained = explain_from(remote.store, execution_id, task)
+    if as_json:
+        say_json(explained)
+    else:
+        say(*map(clean, tell(explained, when)))
 
 
 @app.command()

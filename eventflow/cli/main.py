@@ -35,10 +35,14 @@ COMMANDS = {
     "run": Command("run", "run", "Run a workflow of a file, show it live, and wait for its end."),
     "serve": Command("serve", "serve", "Run the scheduler for the workflows of files or folders."),
     "emit": Command("emit", "emit", "Emit an event."),
-    "workflow": Command("workflows", "app", "List, show, draw, pause and resume workflows."),
-    "execution": Command("executions", "app", "Start, list, show and stop executions; logs."),
+    "workflow": Command(
+        "workflows", "app", "List, show, draw, explain, pause and resume workflows."
+    ),
+    "execution": Command(
+        "executions", "app", "Start, list, show, explain and stop executions; logs."
+    ),
     "task": Command("tasks", "app", "Start, stop and restart tasks of a running execution."),
-    "event": Command("events", "app", "List and follow the events of the log."),
+    "event": Command("events", "app", "List and follow the events of the log; failed conditions."),
     "schedule": Command("schedules", "app", "List schedules and the times at which they are due."),
     "check": Command("check", "check", "Check the workflows of a file without running them."),
 }

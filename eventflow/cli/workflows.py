@@ -1,4 +1,4 @@
-"""`eventflow workflow ...`: look at registered workflows, draw them, pause and resume them."""
+"""`eventflow workflow ...`: look at registered workflows, draw, explain, pause and resume them."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,13 +9,15 @@ import typer
 from eventflow.cli import options
 from eventflow.cli.files import load
 from eventflow.cli.opened import NO_SCHEDULER, find_workflow, open_client, sketch
-from eventflow.cli.printing import lasted, say, say_json, when, write_file
+from eventflow.cli.printing import clean, lasted, say, say_json, when, write_file
 from eventflow.cli.screens import screen, table
 from eventflow.clock import SystemClock
+from eventflow.core.telling import tell
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.model.picture import to_mermaid, to_svg, to_text
 from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
+from eventflow.runtime.listening import explain_workflow
 from eventflow.runtime.remote import RemoteClient
 from eventflow.store.ports import WorkflowRecord
 
@@ -99,6 +101,22 @@ def show(
             ]
             screen().print("\nnewest executions", style="bold")
             screen().print(table(("execution", "status", "type", "began", "duration"), rows))
+
+
+@app.command()
+def explain(
+    name: Name,
+    namespace: options.Namespace = "default",
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say what the rules wait for that start executions, and why the last event started none."""
+    with open_client(store) as remote:
+        explained = explain_workflow(remote.store, namespace, name)
+    if as_json:
+        say_json(explained)
+    else:
+        say(*map(clean, tell(explained, when)))
 
 
 @app.command()

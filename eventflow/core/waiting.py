@@ -1,11 +1,11 @@
 """What is being waited for: why a task has not started, and whether it ever can (S42). Pure.
 
 Works on the workflow and the statuses of its tasks alone, so that it can be asked about any
-execution that the store holds. What a combination has latched is not in there: of two events that
-a rule wants, both are named, also when one has come.
+execution that the store holds. What a combination has latched is known where its state is given
+too; else, of two events that a rule wants, both are named, also when one has come.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from eventflow.model.condition import AllOf, AnyOf, Condition, Not, TaskStatusCondition
@@ -16,6 +16,9 @@ from eventflow.model.status import ALIVE, TaskAction, TaskStatus
 from eventflow.model.workflow import Workflow
 
 Statuses = Mapping[str, TaskStatus | None]
+# Place in a rule's condition, as `.0.1` -> the members of the AllOf there that have come (S36).
+Latches = Mapping[str, Collection[int]]
+NOTHING: Latches = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ def waits_for(workflow: Workflow, statuses: Statuses) -> list[Waiting]:
                 Waiting(
                     task=name,
                     action=rule.action,
-                    missing=tuple(_missing(rule.condition, statuses)),
+                    missing=tuple(missing(rule.condition, statuses)),
                     possible=_can_be_met(workflow, rule.condition, statuses, coming),
                 )
             )
@@ -134,8 +137,10 @@ def _can_come(workflow: Workflow, pattern: str, coming: set[str]) -> bool:
     )
 
 
-def _missing(condition: Condition, statuses: Statuses) -> list[str]:
-    """What does not stand yet, in words; an event is always still to come."""
+def missing(
+    condition: Condition, statuses: Statuses, latches: Latches = NOTHING, place: str = ""
+) -> list[str]:
+    """What does not stand yet, in words; an event is still to come unless it is latched."""
     match condition:
         case TaskStatusCondition():
             if statuses.get(condition.task) in condition.wanted:
@@ -144,15 +149,45 @@ def _missing(condition: Condition, statuses: Statuses) -> list[str]:
             stands = "not started yet" if now is None else f"now {now.value}"
             return [f"{phrase(condition)} ({stands})"]
         case AllOf():
-            return [text for member in condition.members for text in _missing(member, statuses)]
+            latched = latches.get(place, ())
+            return [
+                text
+                for number, member in enumerate(condition.members)
+                if number not in latched
+                for text in missing(member, statuses, latches, f"{place}.{number}")
+            ]
         case AnyOf():
-            open_ones = [_missing(member, statuses) for member in condition.members]
+            open_ones = [
+                missing(member, statuses, latches, f"{place}.{number}")
+                for number, member in enumerate(condition.members)
+            ]
             if condition.is_level and not all(open_ones):
                 return []
             return [" or ".join(" and ".join(texts) for texts in open_ones if texts)]
-        case Not() if not _missing(condition.members[0], statuses):
+        case Not() if not missing(condition.members[0], statuses):
             return [phrase(condition)]
         case Not():
             return []
         case _:
             return [phrase(condition)]
+
+
+def arrived(condition: Condition, latches: Latches, place: str = "") -> list[Condition]:
+    """The members, at any depth, that have come and are remembered (S36)."""
+    found: list[Condition] = []
+    for number, member in enumerate(condition.members):
+        if isinstance(condition, AllOf) and number in latches.get(place, ()):
+            found.append(member)
+        else:
+            found += arrived(member, latches, f"{place}.{number}")
+    return found
+
+
+def can_be_met(workflow: Workflow, condition: Condition, statuses: Statuses) -> bool:
+    """Whether it can still come: a branch not taken is not waited for."""
+    return _can_be_met(workflow, condition, statuses, _coming(workflow, statuses))
+
+
+def starts_by_itself(workflow: Workflow, name: str) -> bool:
+    """Whether a task starts with its execution, or by its own clock (S25, S34, S38)."""
+    return _begins(workflow, name)

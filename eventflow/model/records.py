@@ -109,3 +109,47 @@ class WorkflowExecution:
     @property
     def ended(self) -> bool:
         return self.status in WORKFLOW_ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """What a met rule or a command came to, with the event that it answered."""
+
+    turn: int
+    event_key: str
+    event_offset: int
+    at: datetime
+    workflow_execution_id: int | None
+    workflow: str
+    task: str
+    rule: int | None
+    action: str
+    did: str
+    task_execution_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRecord:
+    """What a user's condition said about an event (S9).
+
+    Attributes:
+        at: When the log took the event, aware UTC.
+        workflow_execution_id: `None` for a workflow rule.
+        task: The task whose rule it is; empty for a workflow rule.
+        rule: The rule's place among its task's, or its workflow's, from 0.
+        writes: State that it wrote, by name; `None` where it was forgotten.
+        error: The traceback, when it has no answer (S13).
+    """
+
+    turn: int
+    event_key: str
+    event_offset: int
+    at: datetime | None
+    workflow_execution_id: int | None
+    namespace: str
+    workflow: str
+    task: str
+    rule: int
+    met: bool
+    writes: dict[str, Any] = field(default_factory=dict)
+    error: str = ""

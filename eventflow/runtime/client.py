@@ -14,9 +14,10 @@ from eventflow.errors import ConflictError, EventError, NotFoundError, WaitTimeo
 from eventflow.model.event import MAX_EVENT_BYTES, Event, check_event
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.keys import check_user_key
+from eventflow.model.records import DecisionRecord
 from eventflow.model.status import TaskAction
 from eventflow.runtime.ids import draw_id
-from eventflow.store.ports import DecisionRecord, Store
+from eventflow.store.ports import Store
 
 T = TypeVar("T")
 DECIDED_WITHIN_S = 30.0

@@ -10,17 +10,19 @@ from blinker import Signal
 
 from eventflow import signals
 from eventflow.clock import Clock, SystemClock
+from eventflow.core.explanation import Explained
 from eventflow.core.plan import Plan
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import Executor
 from eventflow.executors.processes import ProcessExecutor
 from eventflow.executors.threads import ThreadExecutor
 from eventflow.model.event import Event
-from eventflow.model.records import WorkflowExecution
+from eventflow.model.records import TaskExecutionKey, WorkflowExecution
 from eventflow.model.status import TaskAction, WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.engine import Engine
+from eventflow.runtime.explaining import explain
 from eventflow.runtime.guard import Guard
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.news import send
@@ -205,6 +207,22 @@ class Scheduler:
         return self.store.executions(
             workflow=workflow, namespace=namespace, statuses=statuses, limit=limit
         )
+
+    def explain(
+        self,
+        key: int | str | TaskExecutionKey,
+        task_name: str | None = None,
+        *,
+        namespace: str = "default",
+    ) -> Explained:
+        """Why something ran, or what it still waits for (S42).
+
+        Args:
+            key: Id of a workflow execution, the key of one run, or the name of a workflow.
+            task_name: A task of that execution: its newest run, or why there is none.
+            namespace: Of the workflow that is named.
+        """
+        return explain(self.store, key, task_name, namespace=namespace)
 
     def workflows(self) -> list[Any]:
         """The registered workflows."""

@@ -15,13 +15,20 @@ from sqlmodel import SQLModel, col, select
 
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
-from eventflow.model.records import AttemptFailure, StatusChange, TaskExecution, WorkflowExecution
+from eventflow.model.records import (
+    AttemptFailure,
+    DecisionRecord,
+    StatusChange,
+    TaskExecution,
+    VerdictRecord,
+    WorkflowExecution,
+)
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store import queries
 from eventflow.store.data_tables import AttemptFailureTable, SnapshotTable, WorkflowTable
 from eventflow.store.database import Database
 from eventflow.store.log import event_of
-from eventflow.store.ports import DecisionRecord, SnapshotRecord, TimerRecord, WorkflowRecord
+from eventflow.store.ports import SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.records import (
     decision_of,
     execution_of,
@@ -29,6 +36,7 @@ from eventflow.store.records import (
     status_change_of,
     task_execution_of,
     timer_record_of,
+    verdict_of,
     workflow_of,
 )
 from eventflow.store.rows import (
@@ -38,6 +46,7 @@ from eventflow.store.rows import (
     HistoryRow,
     RunRow,
     TimerRow,
+    VerdictRow,
     WorkflowRow,
 )
 from eventflow.store.statements import DELETE_DATA, KEEP_VALUE, PUT_DATA
@@ -45,9 +54,11 @@ from eventflow.store.tables import (
     DecisionTable,
     EventTable,
     ScheduleFiringTable,
+    StateTable,
     TaskExecutionTable,
     TaskHistoryTable,
     TimerTable,
+    VerdictTable,
     WorkflowExecutionTable,
 )
 from eventflow.store.writer import Writer
@@ -186,6 +197,43 @@ class SqliteBackend:
                 decision_of(_row(DecisionRow, decision), key, offset)
                 for decision, key, offset in session.exec(statement)
             ]
+
+    def verdicts(
+        self,
+        execution_id: int | None = None,
+        *,
+        turn: int | None = None,
+        failed: bool = False,
+        limit: int = 1000,
+    ) -> list[VerdictRecord]:
+        statement = (
+            select(VerdictTable, EventTable.key, EventTable.offset, EventTable.logged_at)
+            .join(EventTable, col(EventTable.turn) == col(VerdictTable.turn))
+            .order_by(col(VerdictTable.turn).desc(), col(VerdictTable.number).desc())
+            .limit(limit)
+        )
+        if execution_id is not None:
+            statement = statement.where(VerdictTable.workflow_execution_id == execution_id)
+        if turn is not None:
+            statement = statement.where(VerdictTable.turn == turn)
+        if failed:
+            statement = statement.where(VerdictTable.error != "")
+        with self._database.session() as session:
+            found = session.exec(statement).all()
+            return [
+                verdict_of(_row(VerdictRow, verdict), key, offset, at)
+                for verdict, key, offset, at in reversed(found)
+            ]
+
+    def state(self, execution_id: int | None, workflow: tuple[str, str]) -> dict[str, str]:
+        namespace, name = workflow
+        statement = select(StateTable.name, StateTable.value).where(
+            StateTable.workflow_execution_id == (execution_id or 0),
+            StateTable.namespace == namespace,
+            StateTable.workflow == name,
+        )
+        with self._database.session() as session:
+            return dict(session.exec(statement.order_by(StateTable.name)).all())
 
     def workflows(self) -> list[WorkflowRecord]:
         statement = select(WorkflowTable).order_by(WorkflowTable.namespace, WorkflowTable.name)

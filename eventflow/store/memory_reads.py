@@ -8,9 +8,16 @@ from pathlib import Path
 
 from eventflow.model.event import Event
 from eventflow.model.keys import RESERVED, matches
-from eventflow.model.records import AttemptFailure, StatusChange, TaskExecution, WorkflowExecution
+from eventflow.model.records import (
+    AttemptFailure,
+    DecisionRecord,
+    StatusChange,
+    TaskExecution,
+    VerdictRecord,
+    WorkflowExecution,
+)
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
-from eventflow.store.ports import DecisionRecord, SnapshotRecord, TimerRecord, WorkflowRecord
+from eventflow.store.ports import SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.records import (
     decision_of,
     execution_of,
@@ -18,9 +25,10 @@ from eventflow.store.records import (
     status_change_of,
     task_execution_of,
     timer_record_of,
+    verdict_of,
     workflow_of,
 )
-from eventflow.store.rows import DecisionRow, ExecutionRow, RunRow
+from eventflow.store.rows import DecisionRow, ExecutionRow, RunRow, VerdictRow
 from eventflow.store.shelves import Shelves
 
 
@@ -165,6 +173,30 @@ class MemoryReads:
                 and command_offset in (None, self._shelves.turns[row.turn])
             ]
 
+    def verdicts(
+        self,
+        execution_id: int | None = None,
+        *,
+        turn: int | None = None,
+        failed: bool = False,
+        limit: int = 1000,
+    ) -> list[VerdictRecord]:
+        with self._lock:
+            found = (
+                row
+                for row in reversed(self._shelves.verdicts)
+                if execution_id in (None, row.workflow_execution_id)
+                and turn in (None, row.turn)
+                and (row.error or not failed)
+            )
+            return [self._verdict(row) for row in islice(found, limit)][::-1]
+
+    def state(self, execution_id: int | None, workflow: tuple[str, str]) -> dict[str, str]:
+        owner = (execution_id or 0, *workflow)
+        with self._lock:
+            kept = self._shelves.states.items()
+            return {key.name: text for key, text in sorted(kept) if key[:3] == owner}
+
     def workflows(self) -> list[WorkflowRecord]:
         with self._lock:
             rows = sorted(self._shelves.workflows.values())
@@ -206,6 +238,10 @@ class MemoryReads:
     def _decision(self, row: DecisionRow) -> DecisionRecord:
         event = self._shelves.event_at(self._shelves.turns[row.turn])
         return decision_of(row, event.key, event.offset)
+
+    def _verdict(self, row: VerdictRow) -> VerdictRecord:
+        event = self._shelves.event_at(self._shelves.turns[row.turn])
+        return verdict_of(row, event.key, event.offset, event.logged_at)
 
 
 def _fits(key: str, patterns: list[str]) -> bool:

@@ -16,8 +16,10 @@ from eventflow.core.world import Counters, World
 from eventflow.model.event import Event
 from eventflow.model.records import (
     AttemptFailure,
+    DecisionRecord,
     StatusChange,
     TaskExecution,
+    VerdictRecord,
     WorkflowExecution,
 )
 from eventflow.model.status import TaskStatus, WorkflowStatus
@@ -71,23 +73,6 @@ class WorkflowRecord:
     snapshot: str
     paused: bool
     registered_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionRecord:
-    """What a rule or command came to, as `Outcome`, with the event that it answered."""
-
-    turn: int
-    event_key: str
-    event_offset: int
-    at: datetime
-    workflow_execution_id: int | None
-    workflow: str
-    task: str
-    rule: int | None
-    action: str
-    did: str
-    task_execution_id: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +281,25 @@ class StateBackend(Protocol):
         self, execution_id: int | None = None, *, command_offset: int | None = None
     ) -> list[DecisionRecord]:
         """What rules and commands came to, in turn order: of an execution, or of one command."""
+        ...
+
+    def verdicts(
+        self,
+        execution_id: int | None = None,
+        *,
+        turn: int | None = None,
+        failed: bool = False,
+        limit: int = 1000,
+    ) -> list[VerdictRecord]:
+        """The newest answers of users' conditions, in turn order (S9): of one
+        execution, of one turn, or of all.
+
+        With `failed` only those that have no answer but an error (S13).
+        """
+        ...
+
+    def state(self, execution_id: int | None, workflow: tuple[str, str]) -> dict[str, str]:
+        """What conditions keep, name -> JSON text: in an execution, or for workflow rules (S35)."""
         ...
 
     def decided_offset(self, offset: int) -> bool:

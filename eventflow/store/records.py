@@ -1,5 +1,6 @@
 """Rows turned into what users read and into what the core decides on."""
 
+from datetime import datetime
 from pathlib import Path
 
 from eventflow.core.world import Run, Timer
@@ -7,12 +8,14 @@ from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
 from eventflow.model.records import (
     AttemptFailure,
+    DecisionRecord,
     StatusChange,
     TaskExecution,
+    VerdictRecord,
     WorkflowExecution,
 )
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
-from eventflow.store.ports import DecisionRecord, TimerRecord, WorkflowRecord
+from eventflow.store.ports import TimerRecord, WorkflowRecord
 from eventflow.store.rows import (
     DecisionRow,
     ExecutionRow,
@@ -20,6 +23,7 @@ from eventflow.store.rows import (
     HistoryRow,
     RunRow,
     TimerRow,
+    VerdictRow,
     WorkflowRow,
 )
 
@@ -112,6 +116,29 @@ def decision_of(row: DecisionRow, event_key: str, event_offset: int) -> Decision
         action=row.action,
         did=row.did,
         task_execution_id=row.task_execution_id,
+    )
+
+
+def verdict_of(
+    row: VerdictRow, event_key: str, event_offset: int, at: datetime | None
+) -> VerdictRecord:
+    """One answer; `at` is when the log took its event."""
+    return VerdictRecord(
+        turn=row.turn,
+        event_key=event_key,
+        event_offset=event_offset,
+        at=at,
+        workflow_execution_id=row.workflow_execution_id,
+        namespace=row.namespace,
+        workflow=row.workflow,
+        task=row.task,
+        rule=row.rule,
+        met=bool(row.met),
+        writes={
+            name: read(text) if text is not None else None
+            for name, text in read(row.writes).items()
+        },
+        error=row.error,
     )
 
 

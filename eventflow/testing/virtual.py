@@ -9,20 +9,26 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from eventflow.core.decision import Decision
+from eventflow.core.explanation import Explained
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import AttemptKey, Code, Report, ReportKind
 from eventflow.model.event import Event
-from eventflow.model.records import TaskExecution, WorkflowExecution
+from eventflow.model.records import (
+    DecisionRecord,
+    TaskExecution,
+    TaskExecutionKey,
+    WorkflowExecution,
+)
 from eventflow.model.status import TaskAction, TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.desk import StoreDesk
 from eventflow.runtime.dispatch import JobMaker, Order, hand_over, orders_of
+from eventflow.runtime.explaining import explain
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.registry import Registry
 from eventflow.store.memory import MemoryStore
-from eventflow.store.ports import DecisionRecord
 from eventflow.testing.clock import START, VirtualClock
 from eventflow.testing.worker import Ending, VirtualWorker, report_of
 
@@ -224,6 +230,16 @@ class VirtualScheduler:
     def decisions(self, execution: WorkflowExecution | int | None = None) -> list[DecisionRecord]:
         """What rules and commands came to, in order."""
         return self.store.decisions(_id_of(execution) if execution is not None else None)
+
+    def explain(
+        self,
+        key: int | str | TaskExecutionKey,
+        task_name: str | None = None,
+        *,
+        namespace: str = "default",
+    ) -> Explained:
+        """Why something ran, or what it still waits for (S42)."""
+        return explain(self.store, key, task_name, namespace=namespace)
 
     def events(self, *keys: str) -> list[Event]:
         """The events of the log that fit one of the patterns; users' own when none is given."""

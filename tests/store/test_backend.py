@@ -191,6 +191,45 @@ def test_decisions_tell_what_answered_which_event(story: Story, held: Store) -> 
     assert (started.rule, started.action, started.at) == (0, "RESTART", START)
 
 
+def test_answers_of_conditions_are_kept_with_their_events(story: Story, held: Store) -> None:
+    story.run("shop")
+    story.emit("recall", 1)
+    story.emit("recall", "raise")
+    story.emit("recall", 2)
+    story.emit("orders.asked", "raise")
+
+    counted, raised, met = held.verdicts(1)
+    assert (counted.task, counted.rule, counted.met, counted.error) == ("ship", 1, False, "")
+    assert counted.writes == {"ship/1:seen": 1}
+    assert (counted.event_key, counted.at) == ("recall", START)
+    assert held.event_of_turn(counted.turn) == held.read(keys=["recall"])[0]
+    assert (raised.met, raised.writes) == (False, {})
+    assert "no answer" in raised.error
+    assert (met.met, met.workflow) == (True, "shop")
+
+    of_trigger = held.verdicts(failed=True)[-1]
+    assert held.verdicts(failed=True) == [raised, of_trigger]
+    assert (of_trigger.workflow_execution_id, of_trigger.task, of_trigger.rule) == (None, "", 1)
+    assert held.verdicts(failed=True, limit=1) == [of_trigger]
+    assert held.verdicts(2) == []
+    assert held.verdicts(turn=met.turn) == [met]
+
+
+def test_what_conditions_keep_is_read_by_execution_and_by_workflow(
+    story: Story, held: Store
+) -> None:
+    story.run("shop")
+    story.emit("recall", 1)
+    story.emit("orders.asked", 1)
+
+    shop = ("default", "shop")
+    assert held.state(1, shop) == {"pack/1:@latched": "[1]", "ship/1:seen": "1"}
+    assert held.state(None, shop) == {"trigger/1:seen": "1"}
+    assert held.state(2, shop) == {}
+    story.emit("stock.changed")
+    assert "pack/1:@latched" not in held.state(1, shop)
+
+
 def test_schedules_keep_what_is_due_and_what_was_fired(
     both: list[Store], clock: StillClock
 ) -> None:

@@ -1,0 +1,149 @@
+"""What `explain` answers, as frozen values (S42): causes from effect to origin, rules that wait."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from eventflow.model.event import Event
+from eventflow.model.records import TaskExecution, WorkflowExecution
+
+
+class How(StrEnum):
+    """By what something was started or stopped."""
+
+    RULE = "rule"
+    TRIGGER = "trigger"
+    AUTOSTART = "autostart"
+    COMMAND = "command"
+    PERIODIC = "periodic"
+    SCHEDULE = "schedule"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One step back towards the first cause: what was done, and by what.
+
+    Attributes:
+        did: `started`, `restarted` or `stopped`.
+        task: Empty where it is the execution that was started.
+        rule: The rule's place among its task's, from 0.
+        condition: In words.
+        wrote: What a user's condition kept when it was met, by name.
+        remembered: Events that came before `event` and were needed too.
+        scheduled_time: The due time that an execution stands for.
+    """
+
+    workflow_execution_id: int
+    workflow: str
+    did: str
+    how: How
+    task: str = ""
+    sequence_number: int = 0
+    at: datetime | None = None
+    action: str = ""
+    rule: int | None = None
+    condition: str = ""
+    wrote: dict[str, Any] = field(default_factory=dict)
+    event: Event | None = None
+    remembered: tuple[Event, ...] = ()
+    scheduled_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastEvent:
+    """The newest event that a rule listens to, and what the rule made of it.
+
+    Attributes:
+        did: What the rule came to, as `started` or `ignored: alive`; else `not met`, `failed`,
+            `undecided` or `not asked`.
+        why: In words.
+        wrote: What a user's condition kept, by name.
+        error: The traceback of a condition that failed.
+    """
+
+    event: Event
+    did: str
+    why: str = ""
+    wrote: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleExplained:
+    """One rule of a task or of a workflow, and how it stands.
+
+    Attributes:
+        action: Empty for a workflow rule, which starts an execution.
+        missing: What it still waits for, in words.
+        came: What it waits for no more, since it remembers that it came.
+        state: What a user's condition keeps, by name.
+        possible: Whether it can still be met; a branch not taken cannot.
+    """
+
+    number: int
+    action: str
+    condition: str
+    missing: tuple[str, ...] = ()
+    came: tuple[str, ...] = ()
+    state: dict[str, Any] = field(default_factory=dict)
+    possible: bool = True
+    last: LastEvent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskExplained:
+    """Why a task ran, from effect to first cause, and what its rules wait for.
+
+    Attributes:
+        run: The run that is explained; `None` for a task that has not started.
+        chain: From the run back to the first cause.
+        cut: The chain goes on, further back than was looked.
+        stopped_by: What stopped or restarted the run, where a rule or a command did.
+        failures: How its attempts failed, oldest first.
+        notes: What else keeps it from running.
+        refused: Commands for this task that were refused.
+    """
+
+    workflow_execution_id: int
+    workflow: str
+    task: str
+    run: TaskExecution | None = None
+    chain: tuple[Link, ...] = ()
+    cut: bool = False
+    stopped_by: Link | None = None
+    failures: tuple[str, ...] = ()
+    rules: tuple[RuleExplained, ...] = ()
+    notes: tuple[str, ...] = ()
+    refused: tuple[LastEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionExplained:
+    """Why an execution was started, and how each of its tasks stands.
+
+    Attributes:
+        tasks: Each with the first link of its chain; ask about a task for the whole of it.
+    """
+
+    execution: WorkflowExecution
+    chain: tuple[Link, ...]
+    cut: bool = False
+    notes: tuple[str, ...] = ()
+    tasks: tuple[TaskExplained, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowExplained:
+    """What the rules of a workflow wait for that start executions, and its newest execution."""
+
+    namespace: str
+    workflow: str
+    paused: bool
+    rules: tuple[RuleExplained, ...] = ()
+    due_at: datetime | None = None
+    newest: int | None = None
+
+
+Explained = ExecutionExplained | TaskExplained | WorkflowExplained

@@ -1,0 +1,156 @@
+"""Answers why: follows causes back through the store, and asks no user's code (S42).
+
+What is read of an execution is in `runtime.gathered`; what it means is in `core.explain`.
+"""
+
+from dataclasses import replace
+
+from eventflow.core.explain import Subject, before, link_of
+from eventflow.core.explanation import ExecutionExplained, Explained, Link, TaskExplained
+from eventflow.errors import NotFoundError
+from eventflow.model.records import TaskExecution, TaskExecutionKey
+from eventflow.model.suggest import nearest
+from eventflow.runtime.gathered import Facts
+from eventflow.runtime.listening import explain_workflow
+from eventflow.store.ports import Store
+
+# A loop of rules that start each other has no end; nobody reads further back.
+MAX_LINKS = 50
+
+
+def explain(
+    store: Store,
+    key: int | str | TaskExecutionKey,
+    task: str | None = None,
+    *,
+    namespace: str = "default",
+) -> Explained:
+    """Explain an execution with all its tasks, one task of it, or what starts a workflow.
+
+    Args:
+        key: Id of a workflow execution, the key of a run, or the name of a workflow.
+        task: Its newest run is explained, or why there is none.
+        namespace: Of the workflow that is named.
+
+    Raises:
+        NotFoundError: If there is no such workflow, execution, task or run.
+    """
+    if isinstance(key, str):
+        return explain_workflow(store, namespace, key)
+    told = _Explaining(store)
+    if isinstance(key, TaskExecutionKey):
+        return told.task(*key)
+    if task is None:
+        return told.execution(key)
+    return told.task(key, task)
+
+
+class _Explaining:
+    """One explanation in the making: what was read of an execution is read once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._facts: dict[int, Facts] = {}
+
+    def execution(self, execution_id: int) -> ExecutionExplained:
+        facts = self._of(execution_id)
+        chain, cut = self._chain(Subject(workflow_execution_id=execution_id))
+        return ExecutionExplained(
+            execution=facts.execution,
+            chain=chain,
+            cut=cut,
+            notes=facts.notes(),
+            tasks=tuple(self._task(facts, name, at_most=1) for name in facts.task_names()),
+        )
+
+    def task(
+        self, execution_id: int, task: str, sequence_number: int | None = None
+    ) -> TaskExplained:
+        facts = self._of(execution_id)
+        names = facts.task_names()
+        if task not in names:
+            name = facts.execution.workflow_name
+            raise NotFoundError(f"workflow {name!r} has no task {task!r}{nearest(task, names)}")
+        run = facts.run(task, sequence_number)
+        if run is None and sequence_number is not None:
+            raise NotFoundError(
+                f"task {task!r} of workflow execution {execution_id} has no run {sequence_number}"
+            )
+        told = self._task(facts, task, run)
+        return replace(told, notes=(*facts.notes(), *told.notes)) if run is None else told
+
+    def _task(
+        self,
+        facts: Facts,
+        task: str,
+        run: TaskExecution | None = None,
+        *,
+        at_most: int = MAX_LINKS,
+    ) -> TaskExplained:
+        """One task without what its whole execution waits for; its newest run if none is given."""
+        run = run or facts.run(task, None)
+        chain: tuple[Link, ...] = ()
+        cut = False
+        if run is not None:
+            chain, cut = self._chain(Subject(task_execution_id=run.id), at_most)
+        failures = self._store.failures(run.id) if run is not None else []
+        return TaskExplained(
+            workflow_execution_id=facts.execution.id,
+            workflow=facts.execution.workflow_name,
+            task=task,
+            run=run,
+            chain=chain,
+            cut=cut,
+            stopped_by=self._stopped_by(facts, run) if run is not None else None,
+            failures=tuple(f"{one.type_name}: {one.message}" for one in failures),
+            rules=facts.rules(task),
+            notes=facts.task_notes(task) if run is None else (),
+            refused=facts.refused(task),
+        )
+
+    def _chain(self, subject: Subject, at_most: int = MAX_LINKS) -> tuple[tuple[Link, ...], bool]:
+        """The links from an effect back to the first cause, and whether more were left out."""
+        links: list[Link] = []
+        seen: set[tuple[int, str, int]] = set()
+        following: Subject | None = subject
+        while following is not None:
+            if len(links) == at_most:
+                return tuple(links), True
+            link = self._link(following)
+            if link is None:
+                break
+            name = (link.workflow_execution_id, link.task, link.sequence_number)
+            if name in seen:
+                break
+            seen.add(name)
+            links.append(link)
+            following = before(link)
+        return tuple(links), False
+
+    def _link(self, subject: Subject) -> Link | None:
+        """What started the subject; `None` when the store does not have it."""
+        run = self._run_of(subject)
+        execution_id = (
+            run.workflow_execution_id if run is not None else subject.workflow_execution_id
+        )
+        if execution_id is None or self._store.execution_status(execution_id) is None:
+            return None
+        facts = self._of(execution_id)
+        return link_of(facts.act(run, facts.start_of(run)))
+
+    def _run_of(self, subject: Subject) -> TaskExecution | None:
+        if subject.task_execution_id is not None:
+            return self._store.task_execution(subject.task_execution_id)
+        key = subject.key
+        if key is None or self._store.execution_status(key.workflow_execution_id) is None:
+            return None
+        return self._of(key.workflow_execution_id).run(key.task_name, key.sequence_number)
+
+    def _stopped_by(self, facts: Facts, run: TaskExecution) -> Link | None:
+        decision = facts.stop_of(run)
+        return link_of(facts.act(run, decision)) if decision is not None else None
+
+    def _of(self, execution_id: int) -> Facts:
+        if execution_id not in self._facts:
+            self._facts[execution_id] = Facts(self._store, execution_id)
+        return self._facts[execution_id]
