@@ -113,8 +113,7 @@ def _refused(task: TaskExplained) -> list[str]:
 
 def _stands(run: TaskExecution) -> str:
     attempts = f", attempt {run.attempt}" if run.attempt > 1 else ""
-    why = run.reason or run.waiting_for
-    return f"{run.status}{attempts}{f' ({why})' if why else ''}"
+    return f"{run.status}{attempts}{f' ({run.reason})' if run.reason else ''}"
 
 
 def _stop(link: Link | None, when: When) -> list[str]:
