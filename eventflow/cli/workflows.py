@@ -17,8 +17,8 @@ from eventflow.errors import EventflowError, NotFoundError
 from eventflow.model.picture import to_mermaid, to_svg, to_text
 from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
-from eventflow.runtime.listening import explain_workflow
 from eventflow.runtime.remote import RemoteClient
+from eventflow.runtime.unstarted import explain_workflow
 from eventflow.store.ports import WorkflowRecord
 
 app = typer.Typer(no_args_is_help=True)

@@ -11,7 +11,7 @@ from eventflow.errors import NotFoundError
 from eventflow.model.records import TaskExecution, TaskExecutionKey
 from eventflow.model.suggest import nearest
 from eventflow.runtime.gathered import Facts
-from eventflow.runtime.listening import explain_workflow
+from eventflow.runtime.unstarted import explain_workflow
 from eventflow.store.ports import Store
 
 # A loop of rules that start each other has no end; nobody reads further back.
