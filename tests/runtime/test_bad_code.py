@@ -1,11 +1,8 @@
 """Users' code that does its worst: it ends as the rules say, and nobody beside it is harmed."""
 
 import json
-import os
 import sqlite3
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,7 +22,7 @@ SOON_S = 30
 # Task -> its status, and the type and a part of the message of its failure.
 ENDS = {
     "doom": ("FAILED", "Doom", "the end"),
-    "unprintable": ("FAILED", "Unprintable", "whose __str__ raised SystemError"),
+    "unprintable": ("FAILED", "UnprintableError", "whose __str__ raised SystemError"),
     "groups": ("FAILED", "BaseExceptionGroup", "many (3 sub-exceptions)"),
     "recurses": ("FAILED", "RecursionError", "maximum recursion depth"),
     "long_words": ("FAILED", "ValueError", "characters left out"),
@@ -42,6 +39,11 @@ ENDS = {
     "keys": ("FAILED", "ResultError", "key"),
     "half_a_letter": ("FAILED", "ResultError", "surrogate"),
     "itself": ("FAILED", "ResultError", "deep"),
+    "data_key": ("FAILED", "StateError", "surrogate"),
+    "draw": ("FAILED", "StateError", "surrogate"),
+    "large_draw": ("FAILED", "StateError", "is text of 1 to"),
+    "emits": ("FAILED", "EventError", "surrogate"),
+    "odd_sender": ("FAILED", "EventError", "sender"),
     "too_large": ("FAILED", "ResultError", "write larger or other things to a file"),
 }
 
@@ -83,3 +85,87 @@ def test_tasks_that_do_their_worst_end_as_the_rules_say_and_fifty_beside_them_su
         assert ended.status == "FAILED"
         check_ends(scheduler, ended)
         assert scheduler.failure is None
+
+
+# Task -> a part of the error of its condition's verdict.
+VERDICTS = {
+    "raises": "ZeroDivisionError",
+    "doomed": "Doom: the end",
+    "exits": "SystemExit",
+    "speechless": "UnprintableError",
+    "half_a_word": "ValueError: \\ud800",
+    "wordy": "characters left out",
+    "nonsense": "it answers True or False",
+    "untrue": "Doom: nor what I am",
+    "untrue_number": "Doom: a number without a truth",
+    "no_json": "state 'note' cannot be kept",
+    "large_state": "state 'note' cannot be kept",
+    "half_a_name": "name",
+    "wrong_task": "no task 'nobody'",
+}
+
+
+def verdicts(folder: Path, workflow: str) -> list[tuple[str, bool, str, str]]:
+    """Task, answer, state and error of every verdict of a workflow, in turn order."""
+    with closing(sqlite3.connect(folder / "store.db")) as connection:
+        return connection.execute(
+            "SELECT task, met, writes, error FROM verdict WHERE workflow = ? ORDER BY turn, number",
+            (workflow,),
+        ).fetchall()
+
+
+def succeeds(scheduler: Scheduler, execution: ExecutionHandle, task: str) -> None:
+    """Wait until a task has succeeded."""
+    store, execution_id = scheduler.store, execution.id
+    scheduler.client.until(
+        lambda: store.task_status(execution_id, task) == "SUCCESS" or None, SOON_S
+    )
+    assert store.task_status(execution_id, task) == "SUCCESS"
+
+
+@pytest.mark.rule("S13", "S35")
+def test_conditions_that_do_their_worst_are_failed_verdicts_and_the_other_rules_act(
+    tmp_path: Path,
+) -> None:
+    with Scheduler(url(tmp_path), executor="processes") as scheduler:
+        scheduler.register_file(FLOW)
+        execution = scheduler.run("judged", namespace="tests")
+        assert execution.id
+
+        scheduler.emit("go", namespace="tests")
+
+        succeeds(scheduler, execution, "innocent")
+        assert {task.task_name for task in execution.tasks} == {"innocent"}
+        assert scheduler.failure is None
+        execution.stop()
+    told = {task: (met, writes, error) for task, met, writes, error in verdicts(tmp_path, "judged")}
+    assert told.keys() == VERDICTS.keys()
+    for task, (met, writes, error) in told.items():
+        assert (met, writes) == (False, "{}"), task
+        assert VERDICTS[task] in error, task
+        assert len(error) < 100_000, task
+
+
+@pytest.mark.rule("S13")
+def test_after_three_that_hang_the_conditions_of_the_workflow_are_suspended_and_say_so(
+    tmp_path: Path,
+) -> None:
+    with Scheduler(url(tmp_path), executor="processes", condition_timeout=0.5) as scheduler:
+        scheduler.register_file(FLOW)
+        hanging = scheduler.run("hanging", namespace="tests")
+        beside = scheduler.run("beside", namespace="tests")
+        assert hanging.id != beside.id
+
+        for _ in range(4):
+            scheduler.emit("stay", namespace="tests")
+
+        succeeds(scheduler, beside, "eager")
+        scheduler.emit("stay", namespace="tests")
+        beside.stop()
+        hanging.stop()
+        assert hanging.tasks == ()
+    errors = [error for _, _, _, error in verdicts(tmp_path, "hanging")]
+    assert errors[:3] == ["Asks.is_met took longer than 0.5 s"] * 3
+    assert len(errors) == 5
+    assert all("hung 3 times; they are suspended until" in error for error in errors[3:])
+    assert [error for _, _, _, error in verdicts(tmp_path, "beside")] == [""] * 5

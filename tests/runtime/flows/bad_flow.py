@@ -16,13 +16,14 @@ from eventflow import (
     TaskAction,
     ValueStateDescriptor,
     Workflow,
+    current_context,
 )
 
 INNOCENTS = 50
 NOTE = ValueStateDescriptor[Any]("note")
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     def __str__(self) -> str:
         raise SystemError("no words")
 
@@ -50,12 +51,17 @@ class UntrueNumber(int):
 class Asks(Condition):
     """Calls what it was given."""
 
-    def __init__(self, does: Callable[[Event, RuleContext], Any]) -> None:
-        super().__init__(["go"])
+    def __init__(self, does: Callable[[Event, RuleContext], Any], key: str = "go") -> None:
+        super().__init__([key])
         self.does = does
 
     def is_met(self, event: Event, context: RuleContext) -> Any:
         return self.does(event, context)
+
+
+def write(context: RuleContext, name: str, value: Any) -> bool:
+    context.get_state(ValueStateDescriptor[Any](name)).update(value)
+    return True
 
 
 def raises(error: BaseException) -> Any:
@@ -67,11 +73,11 @@ def doom() -> None:
 
 
 def unprintable() -> None:
-    raise Unprintable
+    raise UnprintableError
 
 
 def groups() -> None:
-    raise BaseExceptionGroup("many", [Unprintable(), Doom("one"), ValueError("\ud800")])
+    raise BaseExceptionGroup("many", [UnprintableError(), Doom("one"), ValueError("\ud800")])
 
 
 def recurses() -> None:
@@ -147,6 +153,11 @@ with Workflow("bad", namespace="tests") as bad:
     PythonOperator("keys", lambda: {1: 2})
     PythonOperator("half_a_letter", lambda: "\ud800")
     PythonOperator("itself", loop)
+    PythonOperator("data_key", lambda: current_context().data.set("\ud800", 1))
+    PythonOperator("draw", lambda: current_context().deterministic.call("\ud800", int))
+    PythonOperator("large_draw", lambda: current_context().deterministic.call("x" * 2**24, int))
+    PythonOperator("emits", lambda: current_context().emit("odd", "\ud800"))
+    PythonOperator("odd_sender", lambda: current_context().emit("odd", sender="\ud800"))
     PythonOperator("too_large", lambda: "x" * 2_000_000)
 
 with Workflow("judged", namespace="tests", completion="manual") as judged:
@@ -156,7 +167,7 @@ with Workflow("judged", namespace="tests", completion="manual") as judged:
         "raises": lambda event, context: 1 / 0,
         "doomed": lambda event, context: raises(Doom("the end")),
         "exits": lambda event, context: sys.exit(3),
-        "speechless": lambda event, context: raises(Unprintable()),
+        "speechless": lambda event, context: raises(UnprintableError()),
         "half_a_word": lambda event, context: raises(ValueError("\ud800 \0")),
         "wordy": lambda event, context: raises(ValueError("a" * 50_000_000)),
         "nonsense": lambda event, context: "yes",
@@ -164,16 +175,24 @@ with Workflow("judged", namespace="tests", completion="manual") as judged:
         "untrue_number": lambda event, context: UntrueNumber(7),
         "no_json": lambda event, context: context.get_state(NOTE).update({1, 2}),
         "large_state": lambda event, context: context.get_state(NOTE).update("x" * 2**20),
+        "half_a_name": lambda event, context: write(context, "\ud800", 1),
         "wrong_task": lambda event, context: context.get_task_status("nobody"),
     }.items():
         task = PythonOperator(name, gives, [1])
         task.action_on_condition(TaskAction.START, Asks(does))
 
-with Workflow("hanging", namespace="tests", completion="manual") as hanging:
-    stuck = PythonOperator("stuck", gives, [1])
-    stuck.action_on_condition(TaskAction.START, Asks(lambda event, context: hangs_for_good()))
-
 
 def hangs_for_good() -> bool:
     threading.Event().wait(600)
     return True
+
+
+with Workflow("hanging", namespace="tests", completion="manual") as hanging:
+    stuck = PythonOperator("stuck", gives, [1])
+    stuck.action_on_condition(
+        TaskAction.START, Asks(lambda event, context: hangs_for_good(), "stay")
+    )
+
+with Workflow("beside", namespace="tests", completion="manual") as beside:
+    eager = PythonOperator("eager", gives, [1])
+    eager.action_on_condition(TaskAction.START, Asks(lambda event, context: True, "stay"))
