@@ -79,7 +79,7 @@ def turns_are_gapless(connection: sqlite3.Connection) -> list[str]:
 def nothing_behind_the_cursor_is_undecided(connection: sqlite3.Connection) -> list[str]:
     """What was read was decided; facts beyond a batch's bound come behind the cursor (3, 4)."""
     rows = connection.execute(
-        "SELECT event.offset FROM event, cursor WHERE turn IS NULL AND event.offset <= cursor.offset"
+        "SELECT event.offset FROM event, cursor WHERE event.turn IS NULL AND event.offset <= cursor.offset"
     )
     return [f"event {row} lies before the cursor, undecided" for row in rows]
 
