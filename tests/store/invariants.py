@@ -5,7 +5,7 @@ code that writes. Numbers in brackets are those of the architecture's list of in
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
@@ -26,8 +26,13 @@ def undecided(path: Path) -> list[int]:
         return [offset for (offset,) in rows]
 
 
-def _list(statuses: Iterable[str]) -> str:
-    return ", ".join(f"'{status}'" for status in sorted(statuses))
+def _with_statuses(statement: str) -> str:
+    """Put the statuses where a statement names a set of them."""
+    sets = {":BUSY": BUSY, ":ALIVE": ALIVE, ":ENDED": WORKFLOW_ENDED}
+    for name, statuses in sets.items():
+        listed = ", ".join(f"'{status}'" for status in sorted(statuses))
+        statement = statement.replace(name, f"({listed})")
+    return statement
 
 
 def sequence_numbers_are_dense(connection: sqlite3.Connection) -> list[str]:
@@ -62,9 +67,11 @@ def histories_are_paths(connection: sqlite3.Connection) -> list[str]:
 def one_run_is_busy(connection: sqlite3.Connection) -> list[str]:
     """At most one run with an executor, and at most one in INIT behind it (7)."""
     rows = connection.execute(
-        "SELECT workflow_execution_id, task,"
-        f" SUM(status IN ({_list(BUSY)})) busy, SUM(status = 'INIT') waiting"
-        " FROM task_execution GROUP BY 1, 2 HAVING busy > 1 OR waiting > 1"
+        _with_statuses(
+            "SELECT workflow_execution_id, task,"
+            " SUM(status IN :BUSY) busy, SUM(status = 'INIT') waiting"
+            " FROM task_execution GROUP BY 1, 2 HAVING busy > 1 OR waiting > 1"
+        )
     )
     return [f"too many runs of {row}" for row in rows]
 
@@ -79,7 +86,8 @@ def turns_are_gapless(connection: sqlite3.Connection) -> list[str]:
 def nothing_behind_the_cursor_is_undecided(connection: sqlite3.Connection) -> list[str]:
     """What was read was decided; facts beyond a batch's bound come behind the cursor (3, 4)."""
     rows = connection.execute(
-        "SELECT event.offset FROM event, cursor WHERE event.turn IS NULL AND event.offset <= cursor.offset"
+        "SELECT event.offset FROM event, cursor"
+        " WHERE event.turn IS NULL AND event.offset <= cursor.offset"
     )
     return [f"event {row} lies before the cursor, undecided" for row in rows]
 
@@ -150,13 +158,13 @@ def periodic_executions_have_fired(connection: sqlite3.Connection) -> list[str]:
 def ended_executions_hold_nothing(connection: sqlite3.Connection) -> list[str]:
     """Ended is ended: nothing alive, nothing ordered, nothing due (6)."""
     rows = connection.execute(
-        f"SELECT id, status, ended_at FROM workflow_execution WHERE"
-        f" (status IN ({_list(WORKFLOW_ENDED)})) <> (ended_at IS NOT NULL)"
-        f" OR (status IN ({_list(WORKFLOW_ENDED)}) AND ("
-        f" id IN (SELECT workflow_execution_id FROM task_execution"
-        f"        WHERE status IN ({_list(ALIVE)}))"
-        " OR id IN (SELECT workflow_execution_id FROM outbox)"
-        " OR id IN (SELECT workflow_execution_id FROM timer)))"
+        _with_statuses(
+            "SELECT id, status, ended_at FROM workflow_execution WHERE"
+            " (status IN :ENDED) <> (ended_at IS NOT NULL) OR (status IN :ENDED AND ("
+            " id IN (SELECT workflow_execution_id FROM task_execution WHERE status IN :ALIVE)"
+            " OR id IN (SELECT workflow_execution_id FROM outbox)"
+            " OR id IN (SELECT workflow_execution_id FROM timer)))"
+        )
     )
     return [f"execution {row} has ended, or has not, and holds something" for row in rows]
 
@@ -164,8 +172,10 @@ def ended_executions_hold_nothing(connection: sqlite3.Connection) -> list[str]:
 def timers_are_of_what_lives(connection: sqlite3.Connection) -> list[str]:
     """Nothing is due for a run that has ended."""
     rows = connection.execute(
-        "SELECT timer.key, run.status FROM timer JOIN task_execution run"
-        f" ON run.id = timer.task_execution_id WHERE run.status NOT IN ({_list(ALIVE)})"
+        _with_statuses(
+            "SELECT timer.key, run.status FROM timer JOIN task_execution run"
+            " ON run.id = timer.task_execution_id WHERE run.status NOT IN :ALIVE"
+        )
     )
     return [f"timer of a run that has ended: {row}" for row in rows]
 

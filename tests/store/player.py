@@ -1,19 +1,17 @@
 """The real loop over a real SQLite file, one step at a time, and how it comes to a sudden end.
 
-No thread decides and no executor runs: a test says what is reported, when the clock moves, and where
-the process dies. What outlives a death is the file; everything else is made anew.
+No thread decides and no executor runs: a test says what is reported, when the clock moves, and
+where the process dies. What outlives a death is the file; everything else is made anew.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from eventflow.core.decision import Decision
-from eventflow.core.judge import Answer
 from eventflow.executors.port import AttemptKey, Report, ReportKind
-from eventflow.model.condition import Condition
-from eventflow.model.context import RuleContext
 from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure
 from eventflow.model.workflow import Workflow
@@ -56,7 +54,7 @@ class Player:
             world=loaded.world,
             cursor=loaded.cursor,
             clock=self.clock,
-            ask=self._ask,
+            ask=ask_here,
             committed=self._committed,
             prepare=self._prepare,
         )
@@ -93,15 +91,13 @@ class Player:
         self.clock.advance(timedelta(seconds=seconds))
 
     def crash(self, when: str) -> None:
-        """Die: `now`, in a batch `before` its commit, or `after` it; then begin anew.
+        """Die in a batch, `before` its commit or `after` it; then begin anew.
 
         Reports that no batch took die with the process, as they do with a real one.
         """
         self._dies = when
-        try:
+        with suppress(DiedError):
             self.loop.step()
-        except DiedError:
-            pass
         self._dies = ""
         self.store.close()
         self._open()
@@ -112,13 +108,8 @@ class Player:
     def close(self) -> None:
         self.store.close()
 
-    def _ask(
-        self, condition: Condition, event: Event, context: RuleContext, snapshot: str
-    ) -> Answer:
-        return ask_here(condition, event, context, snapshot)
-
     def _prepare(self, events: list[Event]) -> None:
-        if self._dies == "now":
+        if self._dies == "before":
             raise DiedError
         for event in events:
             if event.key == "eventflow.command.register":

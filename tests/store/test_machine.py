@@ -1,7 +1,7 @@
 """A state machine round the real loop and a real file: whatever comes, what the file says holds.
 
-Beside `tests/core/test_decide.py`, which asks the core alone, this one has the log, the batches, the
-commits, the way back from the file, and deaths between any two of them.
+Beside `tests/core/test_decide.py`, which asks the core alone, this one has the log, the batches,
+the commits, the way back from the file, and deaths between any two of them.
 """
 
 import tempfile
@@ -223,7 +223,7 @@ class Machine(RuleBasedStateMachine):
     def settle(self) -> None:
         self.quiet = self.player.settle()
 
-    @rule(when=st.sampled_from(["now", "after"]))
+    @rule(when=st.sampled_from(["before", "after"]))
     def crash(self, when: str) -> None:
         self.player.crash(when)
 
