@@ -2,7 +2,9 @@
 
 import json
 import sqlite3
+import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -169,3 +171,66 @@ def test_after_three_that_hang_the_conditions_of_the_workflow_are_suspended_and_
     assert len(errors) == 5
     assert all("hung 3 times; they are suspended until" in error for error in errors[3:])
     assert [error for _, _, _, error in verdicts(tmp_path, "beside")] == [""] * 5
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[RemoteClient]:
+    """`eventflow serve` of the bad file in a process of its own, and a client beside it."""
+    with (tmp_path / "serve.log").open("w") as log:
+        process = subprocess.Popen(
+            [EVENTFLOW, "serve", str(FLOW), "--store", url(tmp_path)],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdout is not None
+    while "ready" not in (line := process.stdout.readline()):
+        assert line, (tmp_path / "serve.log").read_text()
+    with RemoteClient(url(tmp_path)) as remote:
+        yield remote
+    process.terminate()
+    code = process.wait(SOON_S)
+    process.stdout.close()
+    assert code == 0, (tmp_path / "serve.log").read_text()
+
+
+@pytest.mark.rule("S13", "S20", "S27", "S37")
+def test_serve_outlives_all_of_it(serve: RemoteClient, tmp_path: Path) -> None:
+    client = serve.client
+    bad = ExecutionHandle(client, command=client.run("tests", "bad"))
+    judged = ExecutionHandle(client, command=client.run("tests", "judged"))
+    assert judged.id
+
+    client.emit("go", namespace="tests")
+
+    check_ends(serve, bad.wait(SOON_S))
+    serve.until(lambda: serve.store.task_status(judged.id, "innocent") == "SUCCESS" or None, SOON_S)
+    assert {task for task, _, _, _ in verdicts(tmp_path, "judged")} == VERDICTS.keys()
+    stuck = ExecutionHandle(client, command=client.run("tests", "stubborn"))
+    serve.until(lambda: serve.store.task_status(stuck.id, "holds_out") == "RUNNING" or None, SOON_S)
+    stuck.stop("enough")
+    assert stuck.wait(SOON_S).status == "STOPPED"
+    assert [task.status for task in stuck.tasks] == ["STOPPED"]
+
+
+def test_run_ends_by_itself_and_says_what_failed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [EVENTFLOW, "run", f"{FLOW}:bad", "--store", url(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SOON_S * 2,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stderr
+    for task, (status, type_name, _) in ENDS.items():
+        if status == "FAILED":
+            assert task in done.stdout + done.stderr
+            assert type_name in done.stdout + done.stderr
+    with RemoteClient(url(tmp_path)) as remote:
+        (execution,) = remote.store.executions(workflow="bad", limit=10)
+        found = remote.store.execution(execution.id)
+        assert found is not None
+        check_ends(remote, found)

@@ -196,3 +196,6 @@ with Workflow("hanging", namespace="tests", completion="manual") as hanging:
 with Workflow("beside", namespace="tests", completion="manual") as beside:
     eager = PythonOperator("eager", gives, [1])
     eager.action_on_condition(TaskAction.START, Asks(lambda event, context: True, "stay"))
+
+with Workflow("stubborn", namespace="tests") as stubborn:
+    PythonOperator("holds_out", hangs_on, stop_grace=0.3)
