@@ -196,6 +196,17 @@ def every_status_is_a_fact(connection: sqlite3.Connection) -> list[str]:
     return [f"run, status, in its history, as facts: {row}" for row in rows]
 
 
+def reports_move_their_own_attempt(connection: sqlite3.Connection) -> list[str]:
+    """What a report moved is in the attempt that it is about (10)."""
+    rows = connection.execute(
+        "SELECT task_execution_id, status, attempt, event.key, value ->> 'attempt'"
+        " FROM task_history JOIN event ON event.turn = task_history.turn"
+        " AND event.key GLOB 'eventflow.report.*' AND value ->> 'run_id' = task_execution_id"
+        " WHERE status <> 'QUEUED' AND attempt <> value ->> 'attempt'"
+    )
+    return [f"run, status, attempt, moved by a report about another attempt: {row}" for row in rows]
+
+
 def results_are_of_successes(connection: sqlite3.Connection) -> list[str]:
     """A result is there once a run has succeeded, and for no other run (S37)."""
     rows = connection.execute(
@@ -225,6 +236,7 @@ ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
     ended_executions_hold_nothing,
     timers_are_of_what_lives,
     every_status_is_a_fact,
+    reports_move_their_own_attempt,
     results_are_of_successes,
     references_hold,
 )
