@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eventflow.core.decision import Decision
+from eventflow.core.world import World
 from eventflow.executors.port import AttemptKey, Report, ReportKind
 from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure
@@ -99,8 +100,10 @@ class Player:
         with suppress(DiedError):
             self.loop.step()
         self._dies = ""
+        before = picture(self.loop.world)
         self.store.close()
         self._open()
+        assert picture(self.loop.world) == before
 
     def rows(self, statement: str, *parameters: Any) -> list[Any]:
         return self.store._reader.rows(statement, parameters)
@@ -120,6 +123,30 @@ class Player:
     def _committed(self, decisions: list[Decision]) -> None:
         if self._dies == "after":
             raise DiedError
+
+
+def picture(world: World) -> dict[str, Any]:
+    """What deciding goes by, to be compared: the file must give back all of it."""
+    return {
+        "counters": world.counters,
+        "alive": dict(sorted(world.homes.items())),
+        "timers": dict(sorted(world.timers.items())),
+        "workflows": {
+            name: (known.plan.snapshot, known.paused, set(known.active), list(known.waiting))
+            for name, known in world.workflows.items()
+        },
+        "executions": {
+            live.id: (
+                live.record.status,
+                live.stopping,
+                live.alive,
+                dict(sorted(live.standings.items())),
+                {rule: count for rule, count in sorted(live.met.items()) if count},
+                dict(sorted(live.state.items())),
+            )
+            for live in world.executions.values()
+        },
+    }
 
 
 def _look_once(check: Callable[[], Any], timeout: float | None) -> Any:
