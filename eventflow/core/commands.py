@@ -50,15 +50,20 @@ def _register(deciding: Deciding, value: dict[str, Any]) -> None:
     if before is not None and before.plan.workflow.schedule == schedule:
         return
     key = f"schedule:{'/'.join(name)}"
+    # A schedule counts from its registration; a changed one starts anew (S33), but not behind what
+    # is accounted for: when the clock was set back, a due time of before would fire again.
+    earlier = deciding.world.timers.get(key)
+    after = deciding.now
+    if earlier is not None and earlier.after is not None:
+        after = max(after, earlier.after)
     due = None
     if schedule is not None:
-        # A schedule counts from its registration; a changed one starts anew (S33).
-        due = firetimes.next_due(schedule, deciding.now, anchor=deciding.now)
+        due = firetimes.next_due(schedule, after, anchor=deciding.now)
     if due is None:
         deciding.change(TimerCleared(key))
         return
     deciding.change(
-        TimerSet(Timer("schedule", due, workflow=name, after=deciding.now, anchor=deciding.now))
+        TimerSet(Timer("schedule", due, workflow=name, after=after, anchor=deciding.now))
     )
 
 

@@ -28,16 +28,26 @@ def failure_of(error: BaseException, attempt: int) -> AttemptFailure:
     """The exception as data: type, message, arguments as JSON, traceback text; all capped."""
     return AttemptFailure(
         attempt=attempt,
-        type_name=cut(type(error).__name__, _MAX_NAME),
+        type_name=name_of(error),
         message=message_of(error),
         args=_args_of(error),
-        traceback=cut("".join(_lines(error, _MAX_CHAIN)), MAX_TRACEBACK),
+        traceback=traceback_of(error),
     )
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback as Python prints it, without the frames of eventflow that led there; capped."""
+    return cut("".join(_lines(error, _MAX_CHAIN)), MAX_TRACEBACK)
 
 
 def plain_failure(kind: type[BaseException], message: str, attempt: int) -> AttemptFailure:
     """A failure that was never raised: what the executor itself found out about an attempt."""
     return AttemptFailure(attempt=attempt, type_name=kind.__name__, message=message)
+
+
+def name_of(thing: object) -> str:
+    """The name of its class, capped."""
+    return cut(type(thing).__name__, _MAX_NAME)
 
 
 def message_of(error: BaseException) -> str:
@@ -95,7 +105,7 @@ def _lines(error: BaseException, chain: int) -> list[str]:
     frames = _frames(error.__traceback__)
     if frames:
         lines += ["Traceback (most recent call last):\n", *frames]
-    lines.append(f"{type(error).__name__}: {message_of(error)}\n")
+    lines.append(f"{name_of(error)}: {message_of(error)}\n")
     if isinstance(error, BaseExceptionGroup):
         lines += _members(error, chain)
     return lines

@@ -22,7 +22,7 @@ from eventflow.executors.port import Desk, Job
 from eventflow.executors.tasklog import TaskLog
 from eventflow.model.context import S_co, StateDescriptor, TaskContext
 from eventflow.model.event import Event, check_event
-from eventflow.model.jsonvalue import JsonValueError, encode, read
+from eventflow.model.jsonvalue import JsonValueError, encode, is_unicode, read
 from eventflow.model.keys import RESERVED, check_user_key
 from eventflow.model.records import TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus
@@ -232,7 +232,7 @@ class _Draws:
         return float(self._drawn("random", random.SystemRandom().random()))
 
     def call(self, name: str, fn: Callable[[], Any]) -> Any:
-        place = self._next(f"call/{name}")
+        place = self._next(f"call/{_checked_name('a name of deterministic.call', name)}")
         kept = self._desk.drawn(self._run, place)
         if kept is None:
             text = _encoded(f"what deterministic.call({name!r}) computed", fn())
@@ -249,9 +249,16 @@ class _Draws:
         return f"{kind}/{number}"
 
 
+def _checked_name(what: str, name: str) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_DATA_KEY:
+        raise StateError(f"{what} is text of 1 to {MAX_DATA_KEY}, got {name!r:.300}")
+    if not is_unicode(name):
+        raise StateError(f"{what} holds a lone surrogate, which is not Unicode: {name!r}")
+    return name
+
+
 def _checked_data_key(key: str) -> str:
-    if not isinstance(key, str) or not 0 < len(key) <= MAX_DATA_KEY:
-        raise StateError(f"a key of workflow data is text of 1 to {MAX_DATA_KEY}, got {key!r}")
+    _checked_name("a key of workflow data", key)
     if key.startswith(RESERVED):
         raise ReservedKeyError(
             f"key {key!r} of workflow data is eventflow's own; choose one that does not begin "

@@ -13,11 +13,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from eventflow.errors import DefinitionError, EventflowError
 from eventflow.model.event import Event
+from eventflow.model.jsonvalue import is_unicode
 from eventflow.model.records import TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus
 
 T = TypeVar("T")
 S_co = TypeVar("S_co", bound="State", covariant=True)
+MAX_STATE_NAME = 512
 
 
 class Cell(Protocol):
@@ -115,8 +117,12 @@ class StateDescriptor(ABC, Generic[S_co]):
     """Names a state. It is private to its place in its rule, or `shared` by the execution (S35)."""
 
     def __init__(self, name: str, *, shared: bool = False) -> None:
-        if not isinstance(name, str) or not name:
-            raise DefinitionError(f"a state needs a name, got {name!r}")
+        if not isinstance(name, str) or not 0 < len(name) <= MAX_STATE_NAME:
+            raise DefinitionError(
+                f"a state needs a name of 1 to {MAX_STATE_NAME} characters, got {name!r:.300}"
+            )
+        if not is_unicode(name):
+            raise DefinitionError(f"state name {name!r} holds a lone surrogate: not Unicode")
         self.name = name
         self.shared = shared
 

@@ -37,6 +37,15 @@ def encode(value: Any, *, max_bytes: int | None = None) -> str:
     return text
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a store can keep `text`: it holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def decode(text: str | bytes) -> Any:
     """Return the value of strict JSON `text`.
 

@@ -2,11 +2,11 @@
 
 import queue
 import threading
-import traceback
 from collections import Counter
 from collections.abc import Callable
 
 from eventflow.core.judge import Answer
+from eventflow.executors.failure import name_of, traceback_of
 from eventflow.model.condition import Condition
 from eventflow.model.context import RuleContext
 from eventflow.model.event import Event
@@ -15,15 +15,18 @@ MAX_HANGS = 3
 
 
 def ask_here(condition: Condition, event: Event, context: RuleContext, snapshot: str) -> Answer:
-    """Ask a condition on this thread, with no limit of time."""
+    """Ask a condition on this thread, with no limit of time.
+
+    What it raises, and what it answers, are users' code too: asking either may raise again, and
+    its words may be of any length and no valid Unicode, which no store could keep.
+    """
     try:
         answer: object = condition.is_met(event, context)
-    except BaseException:
-        return Answer(False, traceback.format_exc(limit=-20))
-    if not isinstance(answer, bool | int) and answer is not None:
-        kind = type(answer).__name__
-        return Answer(False, f"is_met returned a {kind}; it answers True or False")
-    return Answer(bool(answer))
+        if answer is None or isinstance(answer, bool | int):
+            return Answer(bool(answer))
+    except BaseException as error:
+        return Answer(False, traceback_of(error))
+    return Answer(False, f"is_met returned a {name_of(answer)}; it answers True or False")
 
 
 class Guard:
@@ -56,7 +59,7 @@ class Guard:
         if answer is None:
             self._judge = None
             self._hangs[snapshot] += 1
-            name = type(condition).__name__
+            name = name_of(condition)
             return Answer(False, f"{name}.is_met took longer than {self._timeout_s} s")
         return answer
 

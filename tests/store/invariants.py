@@ -1,0 +1,242 @@
+"""What must be so in the file of a store after every commit: one query each, one list of faults.
+
+They ask the tables and nothing else, so that no fault of the code that reads can hide one of the
+code that writes. Numbers in brackets are those of the architecture's list of invariants.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path
+
+from eventflow.model.status import ALIVE, BUSY, MOVES, WORKFLOW_ENDED, TaskStatus
+
+
+def broken(path: Path) -> list[str]:
+    """What is wrong in the file at `path`, in words; empty when nothing is."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return [fault for ask in ALL for fault in ask(connection)]
+
+
+def undecided(path: Path) -> list[int]:
+    """Offsets of events without a turn; none once a loop has fallen quiet (4)."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        rows = connection.execute("SELECT offset FROM event WHERE turn IS NULL ORDER BY offset")
+        return [offset for (offset,) in rows]
+
+
+def _with_statuses(statement: str) -> str:
+    """Put the statuses where a statement names a set of them."""
+    sets = {":BUSY": BUSY, ":ALIVE": ALIVE, ":ENDED": WORKFLOW_ENDED}
+    for name, statuses in sets.items():
+        listed = ", ".join(f"'{status}'" for status in sorted(statuses))
+        statement = statement.replace(name, f"({listed})")
+    return statement
+
+
+def sequence_numbers_are_dense(connection: sqlite3.Connection) -> list[str]:
+    """(8)"""
+    rows = connection.execute(
+        "SELECT workflow_execution_id, task, COUNT(*), MIN(sequence_number), MAX(sequence_number)"
+        " FROM task_execution GROUP BY 1, 2"
+        " HAVING MIN(sequence_number) <> 1 OR MAX(sequence_number) <> COUNT(*)"
+        " OR COUNT(DISTINCT sequence_number) <> COUNT(*)"
+    )
+    return [f"sequence numbers of {row}" for row in rows]
+
+
+def histories_are_paths(connection: sqlite3.Connection) -> list[str]:
+    """A run's statuses are a path in `MOVES`, and it stands where its path ends (6)."""
+    rows = connection.execute(
+        "SELECT run.id, run.status, history.status FROM task_execution run"
+        " LEFT JOIN task_history history ON history.task_execution_id = run.id"
+        " ORDER BY run.id, history.turn, history.number"
+    )
+    faults = []
+    for (run_id, stands), steps in groupby(rows, key=lambda row: (row[0], row[1])):
+        path = [status for _, _, status in steps]
+        before: list[TaskStatus | None] = [None, *path[:-1]]
+        if path[-1] != stands or any(
+            status not in MOVES[earlier] for earlier, status in zip(before, path, strict=True)
+        ):
+            faults.append(f"history of run {run_id}, which is {stands}: {path}")
+    return faults
+
+
+def one_run_is_busy(connection: sqlite3.Connection) -> list[str]:
+    """At most one run with an executor, and at most one in INIT behind it (7)."""
+    rows = connection.execute(
+        _with_statuses(
+            "SELECT workflow_execution_id, task,"
+            " SUM(status IN :BUSY) busy, SUM(status = 'INIT') waiting"
+            " FROM task_execution GROUP BY 1, 2 HAVING busy > 1 OR waiting > 1"
+        )
+    )
+    return [f"too many runs of {row}" for row in rows]
+
+
+def turns_are_gapless(connection: sqlite3.Connection) -> list[str]:
+    """Every decided event has a turn of its own, and the counter stands at the last (4)."""
+    count, highest = connection.execute("SELECT COUNT(turn), MAX(turn) FROM event").fetchone()
+    (counter,) = connection.execute("SELECT turn FROM cursor").fetchone()
+    return [] if count == (highest or 0) == counter else [f"turns: {count}, {highest}, {counter}"]
+
+
+def nothing_behind_the_cursor_is_undecided(connection: sqlite3.Connection) -> list[str]:
+    """What was read was decided; facts beyond a batch's bound come behind the cursor (3, 4)."""
+    rows = connection.execute(
+        "SELECT event.offset FROM event, cursor"
+        " WHERE event.turn IS NULL AND event.offset <= cursor.offset"
+    )
+    return [f"event {row} lies before the cursor, undecided" for row in rows]
+
+
+def starts_are_of_queued_attempts(connection: sqlite3.Connection) -> list[str]:
+    """A START is in the outbox if and only if its attempt is QUEUED (9)."""
+    rows = connection.execute(
+        "SELECT run.id, run.status, run.attempt, start.attempt FROM task_execution run"
+        " FULL JOIN (SELECT * FROM outbox WHERE action = 'START') start"
+        " ON start.task_execution_id = run.id AND start.attempt = run.attempt"
+        " WHERE (run.status IS 'QUEUED') <> (start.attempt IS NOT NULL)"
+    )
+    return [f"run, status, attempt, START of attempt: {row}" for row in rows]
+
+
+def stops_are_of_attempts_that_end(connection: sqlite3.Connection) -> list[str]:
+    """A STOP waits while its run is leaving or timed out, and for such a run there is one (9)."""
+    rows = connection.execute(
+        "SELECT run.id, run.status, run.timed_out, stop.attempt FROM task_execution run"
+        " FULL JOIN (SELECT * FROM outbox WHERE action = 'STOP') stop"
+        " ON stop.task_execution_id = run.id AND stop.attempt = run.attempt"
+        " WHERE (run.status IN ('STOPPING', 'RESTARTING') OR (run.status = 'RUNNING' AND"
+        " run.timed_out)) IS NOT (stop.attempt IS NOT NULL)"
+    )
+    return [f"run, status, timed out, STOP of attempt: {row}" for row in rows]
+
+
+def ids_are_events(connection: sqlite3.Connection) -> list[str]:
+    """A (namespace, sender, id) is one event, and the ledger of ids knows where (1)."""
+    twice = connection.execute(
+        "SELECT namespace, sender, id, COUNT(*) FROM event WHERE id <> ''"
+        " GROUP BY 1, 2, 3 HAVING COUNT(*) > 1"
+    )
+    astray = connection.execute(
+        "SELECT dedup.namespace, dedup.sender, dedup.id, dedup.offset FROM dedup"
+        " LEFT JOIN event USING (offset, namespace, sender, id) WHERE event.key IS NULL"
+    )
+    return [f"twice in the log: {row}" for row in twice] + [f"not there: {row}" for row in astray]
+
+
+def due_times_are_accounted_once(connection: sqlite3.Connection) -> list[str]:
+    """A due time is fired or skipped, once: no range of skipped ones holds another (11)."""
+    rows = connection.execute(
+        "SELECT one.schedule, one.due_at, other.since, other.due_at, other.reason"
+        " FROM schedule_firing one JOIN schedule_firing other"
+        " ON one.schedule = other.schedule AND one.id <> other.id"
+        " WHERE one.due_at = other.due_at"
+        " OR (other.since IS NOT NULL AND one.due_at > other.since AND one.due_at < other.due_at"
+        " AND one.since IS NULL)"
+    )
+    return [f"accounted for twice: {row}" for row in rows]
+
+
+def periodic_executions_have_fired(connection: sqlite3.Connection) -> list[str]:
+    """One execution for each due time that was fired, and none without (11)."""
+    rows = connection.execute(
+        "SELECT COUNT(DISTINCT execution.id), firing.id, execution.scheduled_time"
+        " FROM (SELECT * FROM schedule_firing WHERE reason = '' AND schedule LIKE 'schedule:%')"
+        " firing FULL JOIN (SELECT * FROM workflow_execution WHERE execution_type = 'PERIODIC')"
+        " execution ON firing.due_at = execution.scheduled_time"
+        " AND firing.schedule = 'schedule:' || execution.namespace || '/' || execution.workflow"
+        " GROUP BY firing.schedule, firing.due_at, execution.scheduled_time"
+        " HAVING COUNT(execution.id) <> 1 OR COUNT(firing.id) <> 1"
+    )
+    return [f"executions, firing, time: {row}" for row in rows]
+
+
+def ended_executions_hold_nothing(connection: sqlite3.Connection) -> list[str]:
+    """Ended is ended: nothing alive, nothing ordered, nothing due (6)."""
+    rows = connection.execute(
+        _with_statuses(
+            "SELECT id, status, ended_at FROM workflow_execution WHERE"
+            " (status IN :ENDED) <> (ended_at IS NOT NULL) OR (status IN :ENDED AND ("
+            " id IN (SELECT workflow_execution_id FROM task_execution WHERE status IN :ALIVE)"
+            " OR id IN (SELECT workflow_execution_id FROM outbox)"
+            " OR id IN (SELECT workflow_execution_id FROM timer)))"
+        )
+    )
+    return [f"execution {row} has ended, or has not, and holds something" for row in rows]
+
+
+def timers_are_of_what_lives(connection: sqlite3.Connection) -> list[str]:
+    """Nothing is due for a run that has ended."""
+    rows = connection.execute(
+        _with_statuses(
+            "SELECT timer.key, run.status FROM timer JOIN task_execution run"
+            " ON run.id = timer.task_execution_id WHERE run.status NOT IN :ALIVE"
+        )
+    )
+    return [f"timer of a run that has ended: {row}" for row in rows]
+
+
+def every_status_is_a_fact(connection: sqlite3.Connection) -> list[str]:
+    """What rules are told is what the history says, but for the end of a dropped run (S12, S20)."""
+    rows = connection.execute(
+        "SELECT history.task_execution_id, history.status, history.n, fact.n FROM"
+        " (SELECT task_execution_id, task_history.status, COUNT(*) n FROM task_history"
+        "  JOIN task_execution run ON run.id = task_execution_id"
+        "  WHERE NOT (run.dropped AND task_history.status = 'STOPPED') GROUP BY 1, 2) history"
+        " FULL JOIN"
+        " (SELECT value ->> 'task_execution_id' run_id, value ->> 'status' status, COUNT(*) n"
+        "  FROM event WHERE key GLOB 'eventflow.task.*' GROUP BY 1, 2) fact"
+        " ON fact.run_id = history.task_execution_id AND fact.status = history.status"
+        " WHERE history.n IS NOT fact.n"
+    )
+    return [f"run, status, in its history, as facts: {row}" for row in rows]
+
+
+def reports_move_their_own_attempt(connection: sqlite3.Connection) -> list[str]:
+    """What a report moved is in the attempt that it is about (10)."""
+    rows = connection.execute(
+        "SELECT task_execution_id, status, attempt, event.key, value ->> 'attempt'"
+        " FROM task_history JOIN event ON event.turn = task_history.turn"
+        " AND event.key GLOB 'eventflow.report.*' AND value ->> 'run_id' = task_execution_id"
+        " WHERE status <> 'QUEUED' AND attempt <> value ->> 'attempt'"
+    )
+    return [f"run, status, attempt, moved by a report about another attempt: {row}" for row in rows]
+
+
+def results_are_of_successes(connection: sqlite3.Connection) -> list[str]:
+    """A result is there once a run has succeeded, and for no other run (S37)."""
+    rows = connection.execute(
+        "SELECT run.id, run.status, result.value FROM task_execution run"
+        " LEFT JOIN result ON result.task_execution_id = run.id"
+        " WHERE (run.status = 'SUCCESS') <> (result.value IS NOT NULL)"
+    )
+    return [f"run, status, result: {row}" for row in rows]
+
+
+def references_hold(connection: sqlite3.Connection) -> list[str]:
+    """Every row that another names is there."""
+    return [f"dangling: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
+
+
+ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
+    sequence_numbers_are_dense,
+    histories_are_paths,
+    one_run_is_busy,
+    turns_are_gapless,
+    nothing_behind_the_cursor_is_undecided,
+    starts_are_of_queued_attempts,
+    stops_are_of_attempts_that_end,
+    ids_are_events,
+    due_times_are_accounted_once,
+    periodic_executions_have_fired,
+    ended_executions_hold_nothing,
+    timers_are_of_what_lives,
+    every_status_is_a_fact,
+    reports_move_their_own_attempt,
+    results_are_of_successes,
+    references_hold,
+)

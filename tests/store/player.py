@@ -1,0 +1,153 @@
+"""The real loop over a real SQLite file, one step at a time, and how it comes to a sudden end.
+
+No thread decides and no executor runs: a test says what is reported, when the clock moves, and
+where the process dies. What outlives a death is the file; everything else is made anew.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from eventflow.core.decision import Decision
+from eventflow.core.world import World
+from eventflow.executors.port import AttemptKey, Report, ReportKind
+from eventflow.model.event import Event
+from eventflow.model.records import AttemptFailure
+from eventflow.model.workflow import Workflow
+from eventflow.runtime.client import Client
+from eventflow.runtime.guard import ask_here
+from eventflow.runtime.loop import Loop
+from eventflow.runtime.registry import Registry
+from eventflow.store.sqlite import SqliteStore
+from eventflow.testing.clock import VirtualClock
+
+
+class DiedError(Exception):
+    """The process ends here."""
+
+
+class Player:
+    """One scheduler's mind and memory on a file; `crash` takes both away, and makes them again.
+
+    Args:
+        workflows: All that this program knows, in every version; nothing is registered by it.
+    """
+
+    def __init__(self, path: Path, workflows: list[Workflow]) -> None:
+        self.path = path
+        self.clock = VirtualClock()
+        self._workflows = workflows
+        self._dies = ""
+        self._open()
+
+    def _open(self) -> None:
+        self.store = SqliteStore(f"sqlite:///{self.path}", clock=self.clock)
+        self.store.hold("player")
+        self._registry = Registry(self.store, self.clock, None)
+        self._plans = [self._registry.take(workflow) for workflow in self._workflows]
+        self.client = Client(self.store, self.clock, lambda: None, _look_once)
+        loaded = self.store.load(self._registry.plan)
+        assert loaded.parked == {}
+        self.loop = Loop(
+            store=self.store,
+            world=loaded.world,
+            cursor=loaded.cursor,
+            clock=self.clock,
+            ask=ask_here,
+            committed=self._committed,
+            prepare=self._prepare,
+        )
+
+    def register(self, number: int) -> None:
+        """Say that a version is the newest."""
+        plan = self._plans[number]
+        self.client.register(plan.namespace, plan.name, plan.snapshot)
+
+    def report(self, kind: str, run_id: int, attempt: int, *, retryable: bool = True) -> None:
+        """Say something about an attempt."""
+        failure = AttemptFailure(attempt=attempt, type_name="ValueError", message="no")
+        key = AttemptKey(run_id, attempt)
+        self.loop.report(
+            Report(
+                key=key,
+                kind=ReportKind(kind),
+                result='"done"' if kind == "success" else None,
+                failure=failure if kind in ("failed", "lost", "refused") else None,
+                retryable=retryable,
+            )
+        )
+
+    def step(self) -> bool:
+        """Decide one batch; `False` when there was nothing to decide."""
+        return self.loop.step()
+
+    def settle(self, most: int = 40) -> bool:
+        """Decide until it is quiet; `False` when it still was not after `most` batches."""
+        return any(not self.loop.step() for _ in range(most))
+
+    def wait(self, seconds: float) -> None:
+        """Move the clock; back, too, as clocks that are set right do."""
+        self.clock.advance(timedelta(seconds=seconds))
+
+    def crash(self, when: str) -> None:
+        """Die in a batch, `before` its commit or `after` it; then begin anew.
+
+        Reports that no batch took die with the process, as they do with a real one.
+        """
+        self._dies = when
+        with suppress(DiedError):
+            self.loop.step()
+        self._dies = ""
+        before = picture(self.loop.world)
+        self.store.close()
+        self._open()
+        assert picture(self.loop.world) == before
+
+    def rows(self, statement: str, *parameters: Any) -> list[Any]:
+        return self.store._reader.rows(statement, parameters)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def _prepare(self, events: list[Event]) -> None:
+        if self._dies == "before":
+            raise DiedError
+        for event in events:
+            if event.key == "eventflow.command.register":
+                plan = self._registry.find(event.value["snapshot"])
+                if plan is not None:
+                    self.loop.world.learn(plan)
+
+    def _committed(self, decisions: list[Decision]) -> None:
+        if self._dies == "after":
+            raise DiedError
+
+
+def picture(world: World) -> dict[str, Any]:
+    """What deciding goes by, to be compared: the file must give back all of it."""
+    return {
+        "counters": world.counters,
+        "alive": dict(sorted(world.homes.items())),
+        "timers": dict(sorted(world.timers.items())),
+        "workflows": {
+            name: (known.plan.snapshot, known.paused, set(known.active), list(known.waiting))
+            for name, known in world.workflows.items()
+        },
+        "executions": {
+            live.id: (
+                live.record.status,
+                live.stopping,
+                live.alive,
+                dict(sorted(live.standings.items())),
+                {rule: count for rule, count in sorted(live.met.items()) if count},
+                dict(sorted(live.state.items())),
+            )
+            for live in world.executions.values()
+        },
+    }
+
+
+def _look_once(check: Callable[[], Any], timeout: float | None) -> Any:
+    return check()

@@ -1,0 +1,293 @@
+"""A state machine round the real loop and a real file: whatever comes, what the file says holds.
+
+Beside `tests/core/test_decide.py`, which asks the core alone, this one has the log, the batches,
+the commits, the way back from the file, and deaths between any two of them.
+"""
+
+import tempfile
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import invariants
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from player import Player
+
+from eventflow import (
+    AllOf,
+    Condition,
+    CounterStateDescriptor,
+    Cron,
+    Event,
+    EventCondition,
+    Every,
+    Operator,
+    RuleContext,
+    TaskAction,
+    TaskContext,
+    TaskStatus,
+    Workflow,
+)
+from eventflow.errors import DuplicateEventError
+from eventflow.model.status import ENDED, WORKFLOW_ENDED
+from eventflow.runtime import loop as loop_module
+
+TASKS = ("a", "b", "c")
+KEYS = ("x", "y")
+KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
+SCHEDULES = (None, Every(60), Cron("* * * * *"), Cron("*/2 * * * *"))
+
+
+class Idle(Operator):
+    """A task whose code never runs; `takes` names the outputs that it takes."""
+
+    def __init__(self, name: str, *, takes: Any = (), **config: Any) -> None:
+        self._takes = takes
+        super().__init__(name, **config)
+
+    @property
+    def arguments(self) -> Any:
+        return self._takes
+
+    def start(self, context: TaskContext) -> Any:
+        raise AssertionError("no code runs here")
+
+
+class EverySecond(Condition):
+    """Met by each second event; it counts in durable state."""
+
+    def is_met(self, event: Event, context: RuleContext) -> bool:
+        return context.get_state(CounterStateDescriptor("n")).add() % 2 == 0
+
+
+STATUSES = st.sets(st.sampled_from(["SUCCESS", "FAILED", "STOPPED", "RUNNING"]), min_size=1)
+PULSES = st.sampled_from(KEYS).map(EventCondition) | st.sampled_from(KEYS).map(
+    lambda key: EverySecond([key])
+)
+CONDITIONS = PULSES | st.lists(PULSES, min_size=2, max_size=2).map(lambda two: AllOf(*two))
+
+
+@st.composite
+def workflows(draw: st.DrawFn) -> Workflow:
+    """One small workflow with rules on events and statuses, retries, time-outs, schedules."""
+    with Workflow(
+        "w",
+        max_active=draw(st.integers(1, 2)),
+        timeout=draw(st.sampled_from([None, None, 120.0])),
+        schedule=draw(st.sampled_from(SCHEDULES)),
+        catchup=draw(st.sampled_from(["none", "latest", "all"])),
+    ) as workflow:
+        made: list[Idle] = []
+        for name in TASKS[: draw(st.integers(1, 3))]:
+            takes = [one.output for one in made if draw(st.integers(0, 3)) == 0]
+            made.append(Idle(name, takes=takes, **draw(CONFIGS)))
+    for one in made:
+        for action in draw(st.lists(st.sampled_from(sorted(TaskAction)), max_size=3)):
+            if draw(st.booleans()):
+                one.action_on_condition(action, draw(CONDITIONS))
+            else:
+                upstream = draw(st.sampled_from(made))
+                wanted = {TaskStatus(status) for status in draw(STATUSES)}
+                one.action_on_task_status(action, {upstream: wanted})
+    if draw(st.booleans()):
+        workflow.trigger_on_condition(draw(CONDITIONS))
+    return workflow
+
+
+CONFIGS = st.fixed_dictionaries(
+    {
+        "retries": st.integers(0, 2),
+        "retry_delay": st.sampled_from([0, 5]),
+        "timeout": st.sampled_from([None, 30]),
+        "autostart": st.booleans(),
+        "on_lost": st.sampled_from(["retry", "retry", "fail"]),
+        "max_lost": st.integers(0, 2),
+        "periodic_expression": st.sampled_from([None, None, None, Every(20)]),
+        "overlap": st.sampled_from(["skip", "restart"]),
+        "allow_failure": st.booleans(),
+    }
+)
+
+
+def versions_of(workflow: Workflow) -> list[Workflow]:
+    """The workflow, one with another description, and one with each other schedule."""
+    versions = [workflow]
+    for number, schedule in enumerate(SCHEDULES):
+        version = copy(workflow)
+        version.description = f"version {number}"
+        version.schedule = schedule
+        version.max_active = 1 + number % 2
+        versions.append(version)
+    return versions
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What an emitter knows of an event that it was told is committed."""
+
+    key: str
+    value: Any
+
+
+class Machine(RuleBasedStateMachine):
+    """Emitters, commands, executors, clocks and deaths, at random."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory(prefix="eventflow-machine-")
+        self.limits = pytest.MonkeyPatch()
+        self.sent: dict[int, Sent] = {}
+        self.named: dict[str, tuple[int, Sent]] = {}
+        self.ended: dict[tuple[str, int], str] = {}
+        self.cursor = 0
+        self.quiet = False
+
+    @initialize(
+        workflow=workflows(), turns=st.sampled_from([5, 300]), reads=st.sampled_from([3, 512])
+    )
+    def begin(self, workflow: Workflow, turns: int, reads: int) -> None:
+        self.limits.setattr(loop_module, "TURN_LIMIT", turns)
+        self.limits.setattr(loop_module, "READ_LIMIT", reads)
+        self.player = Player(Path(self.folder.name) / "store.db", versions_of(workflow))
+        self.player.register(0)
+        self.player.client.run("default", "w")
+
+    @rule(key=st.sampled_from(KEYS), value=st.integers(0, 1))
+    def emit(self, key: str, value: int) -> None:
+        event = self.player.client.emit(key, value)
+        assert event.offset not in self.sent
+        self.sent[event.offset] = Sent(key, value)
+
+    @rule(key=st.sampled_from(KEYS), value=st.integers(0, 1), name=st.sampled_from(["m", "n"]))
+    def emit_under_an_id(self, key: str, value: int, name: str) -> None:
+        sent = Sent(key, value)
+        try:
+            event = self.player.client.emit(key, value, id=name, sender="me")
+        except DuplicateEventError:
+            assert self.named[name][1] != sent
+            return
+        offset, first = self.named.setdefault(name, (event.offset, sent))
+        assert (event.offset, event.key, event.value) == (offset, first.key, first.value)
+        self.sent.setdefault(offset, first)
+
+    @rule(again=st.sampled_from(["", "monday"]))
+    def run_another(self, again: str) -> None:
+        self.player.client.run("default", "w", idempotency_key=again)
+
+    @rule(data=st.data(), action=st.sampled_from(sorted(TaskAction)), task=st.sampled_from(TASKS))
+    @precondition(lambda self: self.executions())
+    def command_a_task(self, data: st.DataObject, action: TaskAction, task: str) -> None:
+        self.player.client.task(data.draw(st.sampled_from(self.executions())), task, action)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.executions())
+    def stop(self, data: st.DataObject) -> None:
+        self.player.client.stop(data.draw(st.sampled_from(self.executions())))
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        self.player.client.pause("default", "w", paused=paused)
+
+    @rule(number=st.integers(0, len(SCHEDULES)))
+    def register_a_version(self, number: int) -> None:
+        self.player.register(number)
+
+    @rule(data=st.data(), kind=st.sampled_from(KINDS), retryable=st.booleans(), twice=st.booleans())
+    @precondition(lambda self: self.alive())
+    def report(self, data: st.DataObject, kind: str, retryable: bool, twice: bool) -> None:
+        """About an attempt that is alive: what an executor says in good order, or says again."""
+        run_id, attempt = data.draw(st.sampled_from(self.alive()))
+        for _ in range(1 + twice):
+            self.player.report(kind, run_id, attempt, retryable=retryable)
+
+    @rule(data=st.data(), kind=st.sampled_from(KINDS), attempt=st.integers(1, 3))
+    @precondition(lambda self: self.runs())
+    def report_late(self, data: st.DataObject, kind: str, attempt: int) -> None:
+        """About any run that ever was, or never was, in any attempt."""
+        run_id = data.draw(st.sampled_from([*self.runs(), 10_000]))
+        self.player.report(kind, run_id, attempt)
+
+    @rule(seconds=st.sampled_from([-90, -1, 1, 6, 31, 60, 700]))
+    def move_the_clock(self, seconds: int) -> None:
+        self.player.wait(seconds)
+
+    @rule()
+    def step(self) -> None:
+        self.player.step()
+
+    @rule()
+    def settle(self) -> None:
+        self.quiet = self.player.settle()
+
+    @rule(when=st.sampled_from(["before", "after"]))
+    def crash(self, when: str) -> None:
+        self.player.crash(when)
+
+    @invariant()
+    def what_the_file_says_holds(self) -> None:
+        if not hasattr(self, "player"):
+            return
+        assert invariants.broken(self.player.path) == []
+        if self.quiet:
+            assert invariants.undecided(self.player.path) == []
+        self.quiet = False
+
+    @invariant()
+    def what_was_acknowledged_is_in_the_log(self) -> None:
+        if not hasattr(self, "player"):
+            return
+        rows = self.player.store.read(limit=10_000)
+        assert {event.offset: Sent(event.key, event.value) for event in rows} == self.sent
+
+    @invariant()
+    def the_cursor_goes_forward_and_ended_is_ended(self) -> None:
+        if not hasattr(self, "player"):
+            return
+        ((cursor,),) = self.player.rows("SELECT offset FROM cursor")
+        assert cursor >= self.cursor
+        self.cursor = cursor
+        stands = {
+            (table, number): status
+            for table in ("task_execution", "workflow_execution")
+            for number, status in self.player.rows(f"SELECT id, status FROM {table}")  # noqa: S608
+        }
+        assert self.ended.items() <= stands.items()
+        self.ended |= {
+            place: status
+            for place, status in stands.items()
+            if status in (ENDED if place[0] == "task_execution" else WORKFLOW_ENDED)
+        }
+
+    def executions(self) -> list[int]:
+        return [
+            number
+            for (number,) in self.player.rows("SELECT id FROM workflow_execution ORDER BY id")
+        ]
+
+    def runs(self) -> list[int]:
+        return [
+            number for (number,) in self.player.rows("SELECT id FROM task_execution ORDER BY id")
+        ]
+
+    def alive(self) -> list[tuple[int, int]]:
+        return [
+            (run_id, attempt)
+            for run_id, attempt, status in self.player.rows(
+                "SELECT id, attempt, status FROM task_execution ORDER BY id"
+            )
+            if status not in ENDED and status != TaskStatus.INIT
+        ]
+
+    def teardown(self) -> None:
+        if hasattr(self, "player"):
+            self.player.close()
+        self.limits.undo()
+        self.folder.cleanup()
+
+
+TestMachine = Machine.TestCase
+TestMachine.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
