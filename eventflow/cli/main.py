@@ -38,7 +38,7 @@ COMMANDS = {
     "workflow": Command("workflows", "app", "List, show, draw, pause and resume workflows."),
     "execution": Command("executions", "app", "Start, list, show and stop executions; logs."),
     "task": Command("tasks", "app", "Start, stop and restart tasks of a running execution."),
-    "event": Command("events", "app", "List and follow the events of the log."),
+    "event": Command("events", "app", "List, count and follow the events of the log."),
     "schedule": Command("schedules", "app", "List schedules and the times at which they are due."),
     "check": Command("check", "check", "Check the workflows of a file without running them."),
 }

@@ -10,23 +10,36 @@ from eventflow.model.event import Event
 from eventflow.model.keys import RESERVED, matches
 
 
-class Which(TypedDict, total=False):
-    """What narrows the log down; what is left out narrows nothing.
+class Origin(TypedDict, total=False):
+    """Where events come from."""
+
+    namespace: str | None
+    sender: str | None
+
+
+class Bounds(TypedDict, total=False):
+    """Between which places of the log events are.
 
     Attributes:
-        keys: A key or a pattern, or several of which one must fit. None means all events but the
-            scheduler's own (S5).
         after: An offset; left out itself.
         until: The last offset, or the last instant by the log's clock, that still counts.
         since: The first instant, by the log's clock, that counts.
     """
 
-    keys: str | Iterable[str]
-    namespace: str | None
-    sender: str | None
     after: int
     until: int | datetime | None
     since: datetime | None
+
+
+class Which(Origin, Bounds, total=False):
+    """What narrows the log down; what is left out narrows nothing.
+
+    Attributes:
+        keys: A key or a pattern, or several of which one must fit. None means all events but the
+            scheduler's own (S5).
+    """
+
+    keys: str | Iterable[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
