@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Text,
     and_,
     func,
     literal_column,
@@ -36,7 +37,7 @@ from eventflow.store.queries import (
 )
 from eventflow.store.repeats import DedupKey, Placed, Seen, dedup_key, place, value_hash
 from eventflow.store.rows import json_text
-from eventflow.store.selection import Selection, Which, aware
+from eventflow.store.selection import SHORT, Selection, Which, aware
 from eventflow.store.statements import INSERT_DEDUP, INSERT_EVENT
 from eventflow.store.tables import OUTSIDE
 from eventflow.store.writer import Writer
@@ -183,7 +184,12 @@ def _finder(connection: sqlite3.Connection) -> Callable[[DedupKey], Seen | None]
 def meant_by(selection: Selection) -> list[ColumnElement[bool]]:
     """What `selection` says, as SQL."""
     of, wanted = _EVENT.c, selection
-    found = [of.offset > wanted.after, fits(list(wanted.patterns))]
+    key: ColumnElement[str] = of.key
+    if wanted.until is not None and wanted.until - wanted.after <= SHORT:
+        # In the order of the log, and without the index of keys: that one would be gone through
+        # from its beginning, however long the history of the keys that fit.
+        key = literal_column("+key", Text)
+    found = [of.offset > wanted.after, fits(list(wanted.patterns), key)]
     if wanted.until is not None:
         found.append(of.offset <= wanted.until)
     if wanted.namespace is not None:
@@ -199,13 +205,13 @@ def meant_by(selection: Selection) -> list[ColumnElement[bool]]:
     return found
 
 
-def fits(patterns: list[str]) -> ColumnElement[bool]:
+def fits(patterns: list[str], key: ColumnElement[str] = _EVENT.c.key) -> ColumnElement[bool]:
     """The key fits one of the patterns; without any it is not the scheduler's own (S5)."""
     # In the words of the index of keys, or SQLite would not use it.
     outside: ColumnElement[bool] = literal_column(OUTSIDE)
     if not patterns:
         return outside
-    one_fits = or_(*(_fits_one(_EVENT.c.key, pattern) for pattern in patterns))
+    one_fits = or_(*(_fits_one(key, pattern) for pattern in patterns))
     if any(pattern.startswith(RESERVED) for pattern in patterns):
         return one_fits
     return and_(outside, one_fits)

@@ -9,6 +9,9 @@ from eventflow.errors import EventError
 from eventflow.model.event import Event
 from eventflow.model.keys import RESERVED, matches
 
+# A part of the log of so many offsets is read through in their order, whatever the keys.
+SHORT = 20_000
+
 
 class Origin(TypedDict, total=False):
     """Where events come from."""

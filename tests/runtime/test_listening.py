@@ -20,6 +20,7 @@ from eventflow.errors import DefinitionError, EventError, EventflowError, StoreE
 from eventflow.runtime.listening import LOOK_S, follow, reading
 from eventflow.runtime.remote import RemoteClient
 from eventflow.store.bell import Bell
+from eventflow.store.selection import SHORT
 
 SOON_S = 20.0
 ROOT = Path(eventflow.__file__).parent.parent
@@ -182,6 +183,18 @@ def test_who_listens_reads_once_for_each_ring_and_not_in_between(tmp_path: Path)
 
         # Nothing, the first wait that is none, the event, nothing, the end of the time.
         assert len(reads) <= 5
+
+
+def test_who_follows_finds_what_lies_far_behind_in_the_log(tmp_path: Path) -> None:
+    with RemoteClient(url(tmp_path), create=True) as remote:
+        remote.client.append_many([Event("noise")] * (SHORT + 5))
+        remote.client.append_many([Event("far.k", 1)])
+        remote.client.append_many([Event("noise")] * (SHORT + 5))
+        remote.client.append_many([Event("far.k", 2), Event("far.k", 3)])
+
+        found = list(remote.listen("far.*", after=0, timeout=0))
+
+    assert [one.value for one in found] == [1, 2, 3]
 
 
 SAYS = """
