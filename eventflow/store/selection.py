@@ -11,6 +11,7 @@ from eventflow.model.keys import RESERVED, matches
 
 # A part of the log of so many offsets is read through in their order, whatever the keys.
 SHORT = 20_000
+_MOST = 2**63 - 1
 
 
 class Origin(TypedDict, total=False):
@@ -69,8 +70,8 @@ class Selection:
             patterns=(keys,) if isinstance(keys, str) else tuple(keys),
             namespace=which.get("namespace"),
             sender=which.get("sender"),
-            after=which.get("after", 0),
-            until=None if isinstance(until, datetime) else until,
+            after=_offset(which.get("after", 0)),
+            until=_offset(until) if isinstance(until, int) else None,
             since=aware("since", which.get("since")),
             before_or_at=aware("until", until) if isinstance(until, datetime) else None,
         )
@@ -92,6 +93,11 @@ class Selection:
         if not self.patterns:
             return not key.startswith(RESERVED)
         return any(matches(pattern, key) for pattern in self.patterns)
+
+
+def _offset(number: int) -> int:
+    """The nearest number that an offset can be: all stores take those."""
+    return min(max(number, 0), _MOST)
 
 
 def aware(what: str, instant: datetime | None) -> datetime | None:

@@ -37,7 +37,7 @@ def instants() -> st.SearchStrategy[datetime]:
     return st.integers(-10, SECONDS * 2).map(lambda s: START + timedelta(seconds=s))
 
 
-OFFSETS = st.integers(0, LENGTH + 5)
+OFFSETS = st.integers(-5, LENGTH + 5) | st.just(10**30)
 BOUNDS = st.fixed_dictionaries(
     {},
     optional={
