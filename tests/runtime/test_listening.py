@@ -203,6 +203,39 @@ for number in range(50):
     eventflow.emit("k", number)
 """
 
+
+class Holds(eventflow.Condition):
+    """Keeps the loop waiting until it is told to go on."""
+
+    go_on = threading.Event()
+
+    def is_met(self, event: Event, context: eventflow.Context) -> bool:
+        return self.go_on.wait(SOON_S)
+
+
+def test_an_event_is_heard_before_it_is_decided(scheduler: Scheduler) -> None:
+    with eventflow.Workflow("w") as workflow:
+        eventflow.PythonOperator("t", int)
+    workflow.trigger_on_condition(Holds(["k"]))
+    scheduler.register(workflow)
+    heard = in_thread(scheduler.listen("*"))
+    Holds.go_on.clear()
+    for key in ("k", "later"):
+        event = scheduler.emit(key)
+        assert heard.get(timeout=SOON_S / 4) == event
+    assert not scheduler.store.decided_offset(event.offset)
+    Holds.go_on.set()
+
+
+def test_a_scheduler_s_program_hears_what_another_process_emits(tmp_path: Path) -> None:
+    with Scheduler(url(tmp_path)) as scheduler:
+        heard = in_thread(scheduler.listen("k"))
+        with other(SAYS, url(tmp_path)):
+            told = [heard.get(timeout=SOON_S) for _ in range(50)]
+
+    assert [one.value for one in told if isinstance(one, Event)] == list(range(50))
+
+
 LISTENS = """
 import sys, eventflow
 news = eventflow.listen("k", after=1)
