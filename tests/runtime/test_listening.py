@@ -213,18 +213,20 @@ class Holds(eventflow.Condition):
         return self.go_on.wait(SOON_S)
 
 
-def test_an_event_is_heard_before_it_is_decided(scheduler: Scheduler) -> None:
+def test_an_event_is_heard_before_it_is_decided(tmp_path: Path) -> None:
     with eventflow.Workflow("w") as workflow:
         eventflow.PythonOperator("t", int)
     workflow.trigger_on_condition(Holds(["k"]))
-    scheduler.register(workflow)
-    heard = in_thread(scheduler.listen("*"))
-    Holds.go_on.clear()
-    for key in ("k", "later"):
-        event = scheduler.emit(key)
-        assert heard.get(timeout=SOON_S / 4) == event
-    assert not scheduler.store.decided_offset(event.offset)
-    Holds.go_on.set()
+    with Scheduler(url(tmp_path), condition_timeout=SOON_S) as scheduler:
+        scheduler.register(workflow)
+        heard = in_thread(scheduler.listen("*"))
+        for key in ("k", "later"):
+            event = scheduler.emit(key)
+            assert heard.get(timeout=SOON_S / 2) == event
+        decided = scheduler.store.decided_offset(event.offset)
+        Holds.go_on.set()
+
+    assert not decided
 
 
 def test_a_scheduler_s_program_hears_what_another_process_emits(tmp_path: Path) -> None:
