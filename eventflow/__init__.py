@@ -37,7 +37,12 @@ _NAMES = {
     ),
     "eventflow.model.event": ("Event",),
     "eventflow.model.operator": ("Operator",),
-    "eventflow.model.records": ("TaskExecution", "TaskExecutionKey", "WorkflowExecution"),
+    "eventflow.model.records": (
+        "EventCount",
+        "TaskExecution",
+        "TaskExecutionKey",
+        "WorkflowExecution",
+    ),
     "eventflow.model.rule": ("TaskRule", "WorkflowRule"),
     "eventflow.model.schedule": ("Catchup", "Cron", "Every"),
     "eventflow.model.settings": ("OperatorConfigItem",),
@@ -45,7 +50,7 @@ _NAMES = {
     "eventflow.model.workflow": ("Workflow",),
     "eventflow.operators.bash": ("BashOperator",),
     "eventflow.operators.python": ("PythonOperator", "task"),
-    "eventflow.runtime.anywhere": ("aemit", "emit"),
+    "eventflow.runtime.anywhere": ("aemit", "emit", "listen"),
     "eventflow.runtime.scheduler": ("Scheduler",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

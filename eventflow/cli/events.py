@@ -1,6 +1,7 @@
-"""`eventflow event ...`: read the log of events, and follow it."""
+"""`eventflow event ...`: read the log of events, count it, and follow it."""
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -12,11 +13,10 @@ from eventflow.cli.screens import screen, table
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
 from eventflow.model.keys import check_pattern
-from eventflow.runtime.remote import RemoteClient
+from eventflow.store.selection import Bounds
 
 app = typer.Typer(no_args_is_help=True)
 _VALUE_WIDTH = 100
-_AT_ONCE = 1_000
 Keys = Annotated[
     list[str] | None,
     typer.Option(
@@ -34,6 +34,21 @@ Sender = Annotated[
 After = Annotated[
     int | None, typer.Option("--after", min=0, help="Behind this offset only.", show_default=False)
 ]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since", help="From this time (ISO 8601) or offset on.", show_default=False, metavar="AT"
+    ),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        help="Up to this time (ISO 8601) or offset, itself included.",
+        show_default=False,
+        metavar="AT",
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="The scheduler's own events too.")]
 
 
@@ -43,20 +58,24 @@ def list_events(
     namespace: InNamespace = None,
     sender: Sender = None,
     after: After = None,
+    since: Since = None,
+    until: Until = None,
+    oldest: Annotated[bool, typer.Option("--oldest", help="The oldest, not the newest.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
     every: All = False,
     store: options.Store = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List events: the newest, or with --after the oldest behind that offset."""
+    """List events: the newest; with --oldest, --after or --since the oldest of those."""
+    bounds = _bounds(after, since, until)
     with open_client(store) as remote:
         events = remote.store.read(
-            after=after or 0,
             limit=limit,
+            newest=not oldest and after is None and since is None,
             keys=_patterns(key, every=every),
             namespace=namespace,
             sender=sender,
-            newest=after is None,
+            **bounds,
         )
     if as_json:
         say_json(events)
@@ -78,6 +97,32 @@ def list_events(
 
 
 @app.command()
+def count(
+    key: Keys = None,
+    namespace: InNamespace = None,
+    sender: Sender = None,
+    after: After = None,
+    since: Since = None,
+    until: Until = None,
+    every: All = False,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Count events: in all, and of each sender."""
+    bounds = _bounds(after, since, until)
+    with open_client(store) as remote:
+        found = remote.store.count(
+            keys=_patterns(key, every=every), namespace=namespace, sender=sender, **bounds
+        )
+    if as_json:
+        say_json(found)
+        return
+    most_first = sorted(found.by_sender.items(), key=lambda one: (-one[1], one[0]))
+    screen().print(table(("sender", "events"), most_first))
+    say(f"{found.total} in all")
+
+
+@app.command()
 def tail(
     key: Keys = None,
     namespace: InNamespace = None,
@@ -90,17 +135,13 @@ def tail(
     """Print events as they are committed, until Ctrl-C. With --json one line each."""
     patterns = _patterns(key, every=every)
     with open_client(store) as remote:
-        offset = remote.store.last_offset() if after is None else after
+        news = remote.listen(patterns, after=after, namespace=namespace, sender=sender)
         try:
-            while True:
-                for event in _next_events(remote, offset, patterns, namespace, sender):
-                    offset = event.offset
-                    if as_json:
-                        say_json(event, indent=None)
-                    else:
-                        say(
-                            f"{event.offset}  {when(event.logged_at)}  {event.key}  {_value(event)}"
-                        )
+            for event in news:
+                if as_json:
+                    say_json(event, indent=None)
+                else:
+                    say(f"{event.offset}  {when(event.logged_at)}  {event.key}  {_value(event)}")
         except KeyboardInterrupt:
             return
 
@@ -130,22 +171,30 @@ def failed(
         say("no condition has failed")
 
 
-def _next_events(
-    remote: RemoteClient,
-    offset: int,
-    patterns: list[str],
-    namespace: str | None,
-    sender: str | None,
-) -> list[Event]:
-    """The next that fit; waits for the bell until there are some."""
+def _bounds(after: int | None, since: str | None, until: str | None) -> Bounds:
+    """What `--after`, `--since` and `--until` say together."""
+    if after is not None and since is not None:
+        raise EventflowError("--after and --since exclude each other; both say where to begin")
+    first = _place("--since", since)
+    bounds: Bounds = {"after": after or 0, "until": _place("--until", until)}
+    if isinstance(first, datetime):
+        bounds["since"] = first
+    elif first is not None:
+        bounds["after"] = max(first - 1, 0)
+    return bounds
 
-    def new() -> list[Event] | None:
-        found = remote.store.read(
-            after=offset, limit=_AT_ONCE, keys=patterns, namespace=namespace, sender=sender
-        )
-        return found or None
 
-    return remote.until(new, None) or []
+def _place(option: str, text: str | None) -> int | datetime | None:
+    """An offset or an instant; one without a zone is by the clocks of this machine's."""
+    if text is None or text.isdecimal():
+        return int(text) if text is not None else None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise EventflowError(
+            f"{option} {text!r} is neither an offset nor a time; write 17, or "
+            f"2026-01-31T09:30:00, with +01:00 or Z for another zone than this machine's"
+        ) from error
 
 
 def _patterns(keys: list[str] | None, *, every: bool) -> list[str]:

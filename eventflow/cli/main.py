@@ -42,7 +42,9 @@ COMMANDS = {
         "executions", "app", "Start, list, show, explain and stop executions; logs."
     ),
     "task": Command("tasks", "app", "Start, stop and restart tasks of a running execution."),
-    "event": Command("events", "app", "List and follow the events of the log; failed conditions."),
+    "event": Command(
+        "events", "app", "List, count and follow the events of the log; failed conditions."
+    ),
     "schedule": Command("schedules", "app", "List schedules and the times at which they are due."),
     "check": Command("check", "check", "Check the workflows of a file without running them."),
 }

@@ -1,4 +1,4 @@
-"""What users read about executions: frozen values. The store makes them from its rows."""
+"""What users read about executions and the log: frozen values. The store makes them from rows."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,14 @@ class TaskExecutionKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.workflow_execution_id}_{self.task_name}_{self.sequence_number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventCount:
+    """How many events of the log fit a question; `by_sender` holds the senders that have any."""
+
+    total: int
+    by_sender: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from eventflow.model.status import BUSY, TaskAction, TaskStatus
 from eventflow.runtime.client import Client
 from eventflow.runtime.desk import StoreDesk
 from eventflow.runtime.dispatch import Dispatcher, JobMaker, Order, orders_of, redeliveries
+from eventflow.runtime.listening import Listeners
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.news import News
 from eventflow.runtime.registry import Registry
@@ -65,6 +66,7 @@ class Engine:
         self._executor = executor
         self._ask = ask
         self.client = Client(store, clock, self.ring, self.until)
+        self.listeners = Listeners(store, clock, lambda: self.failure)
         self.parked: dict[int, str] = {}
         self._own: set[tuple[str, str]] | None = set() if own_only else None
         self._kept_back: list[Order] = []
@@ -164,6 +166,7 @@ class Engine:
         """Something was committed by this process: wake the loop and other processes."""
         self._urgent = True
         self._bell.ring()
+        self.listeners.tell()
 
     def until(self, check: Callable[[], T | None], timeout: float | None) -> T | None:
         """Wait until a check gives something; it is asked after every commit.
@@ -271,6 +274,7 @@ class Engine:
         finally:
             with self._committed:
                 self._committed.notify_all()
+            self.listeners.tell()
 
     def _turn(self) -> None:
         while not self._errands.empty():
@@ -311,6 +315,7 @@ class Engine:
         with self._committed:
             self._commits += 1
             self._committed.notify_all()
+        self.listeners.tell()
         self._bell.ring_others()
 
 

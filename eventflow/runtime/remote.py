@@ -1,19 +1,20 @@
 """A client of a store whose scheduler, if there is one, runs in another process."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from eventflow.clock import Clock, SystemClock
 from eventflow.errors import NotFoundError
+from eventflow.model.event import Event
 from eventflow.runtime.client import Client
+from eventflow.runtime.listening import LOOK_S, Read, follow, reading
 from eventflow.store.bell import Bell
 from eventflow.store.opening import open_store
+from eventflow.store.selection import Origin
 
 T = TypeVar("T")
-# A lost bell is made up for by looking this often.
-LOOK_S = 30.0
 
 
 class RemoteClient:
@@ -52,6 +53,41 @@ class RemoteClient:
             if left <= 0:
                 return None
             self.bell.wait(min(left, LOOK_S))
+
+    def listen(
+        self,
+        keys: str | Iterable[str],
+        *,
+        after: int | None = None,
+        timeout: float | None = None,
+        **origin: Unpack[Origin],
+    ) -> Iterator[Event]:
+        """Yield each event that fits once it is committed, in the order of offsets.
+
+        Args:
+            after: Begin behind this offset; by default behind the last one there is now.
+            timeout: Seconds without an event after which it ends; `None` waits for ever.
+            origin: `namespace` and `sender`.
+
+        Raises:
+            DefinitionError: If a key is neither a key nor a pattern.
+        """
+        read = reading(self.store, keys, **origin)
+        after = self.store.last_offset() if after is None else after
+        return self._follow(read, after, timeout)
+
+    def _follow(self, read: Read, after: int, timeout: float | None) -> Iterator[Event]:
+        # A bell wakes one thread: whoever listens has one of its own.
+        bell = Bell(self.store)
+
+        def wait(seconds: float) -> bool:
+            bell.wait(seconds)
+            return True
+
+        try:
+            yield from follow(read, wait, self._clock, after=after, timeout=timeout)
+        finally:
+            bell.close()
 
     def close(self) -> None:
         self.bell.close()

@@ -1,10 +1,11 @@
 """Scheduler: the public face. It puts the parts together, and forwards."""
 
 import atexit
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from blinker import Signal
 
@@ -14,23 +15,24 @@ from eventflow.core.explanation import Explained
 from eventflow.core.plan import Plan
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import Executor
-from eventflow.executors.processes import ProcessExecutor
-from eventflow.executors.threads import ThreadExecutor
 from eventflow.model.event import Event
-from eventflow.model.records import TaskExecutionKey, WorkflowExecution
+from eventflow.model.records import EventCount, TaskExecutionKey, WorkflowExecution
 from eventflow.model.status import TaskAction, WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.engine import Engine
+from eventflow.runtime.executing import executor_of
 from eventflow.runtime.explaining import explain
 from eventflow.runtime.guard import Guard
 from eventflow.runtime.handle import ExecutionHandle
+from eventflow.runtime.listening import checked
 from eventflow.runtime.news import send
 from eventflow.runtime.registry import Registry
 from eventflow.settings import read_settings
 from eventflow.store.bell import Bell
 from eventflow.store.opening import open_store
-from eventflow.store.ports import Store
+from eventflow.store.ports import Store, WorkflowRecord
+from eventflow.store.selection import Bounds
 
 Receiver = TypeVar("Receiver", bound=Callable[..., Any])
 
@@ -75,7 +77,7 @@ class Scheduler:
             bell=self._bell,
             clock=self._clock,
             registry=self._registry,
-            executor=_executor(executor, files, self.store.url),
+            executor=executor_of(executor, files, self.store.url),
             ask=self._guard.ask,
             sender=self,
             own_only=own_only,
@@ -122,6 +124,7 @@ class Scheduler:
 
     def stop(self, grace: float = 0.0) -> None:
         """Stop deciding; tasks get `grace` seconds to finish, then count as lost (S28)."""
+        self._engine.listeners.end()
         if self._running:
             self._running = False
             _RUNNING.remove(self)
@@ -191,6 +194,61 @@ class Scheduler:
         """Append an event; returns it once it is committed, with its offset (S2)."""
         return self.client.emit(key, value, **fields)
 
+    def events(
+        self,
+        keys: str | Iterable[str] = (),
+        namespace: str | None = None,
+        sender: str | None = None,
+        *,
+        limit: int = 1000,
+        newest: bool = False,
+        **bounds: Unpack[Bounds],
+    ) -> list[Event]:
+        """The first `limit` events that fit, or with `newest` the last, in offset order.
+
+        Args:
+            keys: A key or pattern, or several; none means all but the scheduler's own (S5).
+            bounds: `after`, an offset that is left out; `since`, an instant, and `until`, an offset
+                or an instant, that count; instants are aware, by the log's clock (S1).
+        """
+        patterns = checked(keys)
+        return self.store.read(
+            limit=limit, newest=newest, keys=patterns, namespace=namespace, sender=sender, **bounds
+        )
+
+    def count(
+        self,
+        keys: str | Iterable[str] = (),
+        namespace: str | None = None,
+        sender: str | None = None,
+        **bounds: Unpack[Bounds],
+    ) -> EventCount:
+        """How many events fit, in all and of each sender; arguments as for `events`."""
+        patterns = checked(keys)
+        return self.store.count(keys=patterns, namespace=namespace, sender=sender, **bounds)
+
+    def offset_at(self, instant: datetime) -> int:
+        """The highest offset of an event logged at or before an instant; 0 when there is none."""
+        return self.store.offset_at(instant)
+
+    def listen(
+        self,
+        keys: str | Iterable[str] = (),
+        after: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """Yield each event that fits once it is committed, in offset order; ends with `stop`.
+
+        Args:
+            after: Begin behind this offset; by default behind the last one there is now. The
+                offset of the last event seen goes on from there, without gap or repeat.
+            timeout: Seconds without an event after which it ends.
+
+        Raises:
+            EventflowError: While waiting, if the loop has died.
+        """
+        return self._engine.listeners.listen(keys, after=after, timeout=timeout)
+
     def execution(self, execution_id: int) -> ExecutionHandle:
         """A handle on an execution that is known by its id."""
         return ExecutionHandle(self.client, execution_id=execution_id)
@@ -224,9 +282,9 @@ class Scheduler:
         """
         return explain(self.store, key, task_name, namespace=namespace)
 
-    def workflows(self) -> list[Any]:
+    def workflows(self) -> list[WorkflowRecord]:
         """The registered workflows."""
-        return list(self.store.workflows())
+        return self.store.workflows()
 
     def stop_workflow(self, execution_id: int, reason: str = "") -> None:
         """Stop a workflow execution (S29). Raises ConflictError if it has ended."""
@@ -265,11 +323,8 @@ class Scheduler:
         for plan in plans:
             self._engine.prepare(plan)
             self._engine.take_back(plan)
-        commands = [
-            self.client.register(plan.namespace, plan.name, plan.snapshot)
-            for plan in plans
-            if not self._engine.is_newest(plan)
-        ]
+        new = [plan for plan in plans if not self._engine.is_newest(plan)]
+        commands = [self.client.register(it.namespace, it.name, it.snapshot) for it in new]
         for command in commands:
             self.client.outcome(command)
 
@@ -285,24 +340,6 @@ _RUNNING: list[Scheduler] = []
 def running_scheduler() -> Scheduler | None:
     """The scheduler that runs in this process; the newest when there are several."""
     return _RUNNING[-1] if _RUNNING else None
-
-
-def _executor(executor: str | Executor, files: Path | None, url: str) -> Executor:
-    if not isinstance(executor, str):
-        return executor
-    spool = files / "spool" if files is not None else None
-    match executor:
-        case "threads":
-            return ThreadExecutor(spool, store_url=url)
-        case "processes" if spool is not None:
-            return ProcessExecutor(spool, store_url=url)
-        case "processes":
-            raise EventflowError(
-                "executor 'processes' needs a store that children can reach; give a file, "
-                "'sqlite:///eventflow.db', or use executor='threads'"
-            )
-        case _:
-            raise EventflowError(f"executor is 'threads' or 'processes', got {executor!r}")
 
 
 @atexit.register

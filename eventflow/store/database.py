@@ -157,6 +157,11 @@ class Database:
                 f"restore the last good copy"
             )
 
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> Sequence[Any]:
+        """Every row of a SELECT that may take its time: the short questions do not wait for it."""
+        with self.session() as session:
+            return session.connection().exec_driver_sql(statement, tuple(parameters)).all()
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session that sees one commit, from its first SELECT to its end.

@@ -1,15 +1,27 @@
 """The log of a SQLite store: append with a shared commit, and read after an offset."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Unpack
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Text,
+    and_,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+)
 
 from eventflow.clock import Clock
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
 from eventflow.model.keys import RESERVED
+from eventflow.model.records import EventCount
 from eventflow.store.columns import instant_of, micros_of
 from eventflow.store.compiled import bound, table
 from eventflow.store.database import Database
@@ -19,11 +31,13 @@ from eventflow.store.queries import (
     FIND_SEEN,
     HAS_UNDECIDED,
     NEWEST_OFFSET,
+    OFFSET_AT,
     TURN_AT,
     UNDECIDED,
 )
 from eventflow.store.repeats import DedupKey, Placed, Seen, dedup_key, place, value_hash
 from eventflow.store.rows import json_text
+from eventflow.store.selection import SHORT, Selection, Which, aware
 from eventflow.store.statements import INSERT_DEDUP, INSERT_EVENT
 from eventflow.store.tables import OUTSIDE
 from eventflow.store.writer import Writer
@@ -87,27 +101,25 @@ class SqliteLog:
         return bool(self._reader.rows(HAS_UNDECIDED, (workflow_execution_id, after)))
 
     def read(
-        self,
-        *,
-        after: int = 0,
-        until: int | None = None,
-        limit: int = 1000,
-        keys: Iterable[str] = (),
-        namespace: str | None = None,
-        sender: str | None = None,
-        newest: bool = False,
+        self, *, limit: int = 1000, newest: bool = False, **which: Unpack[Which]
     ) -> list[Event]:
-        statement = select(*_EVENT.c).where(_EVENT.c.offset > after, fits(list(keys)))
-        if until is not None:
-            statement = statement.where(_EVENT.c.offset <= until)
-        if namespace is not None:
-            statement = statement.where(_EVENT.c.namespace == namespace)
-        if sender is not None:
-            statement = statement.where(_EVENT.c.sender == sender)
         order = _EVENT.c.offset.desc() if newest else _EVENT.c.offset
-        rows = self._reader.rows(*bound(statement.order_by(order).limit(limit)))
-        found = [event_of(row) for row in rows]
+        statement = select(*_EVENT.c).where(*meant_by(Selection.of(which))).order_by(order)
+        found = [event_of(row) for row in self._database.rows(*bound(statement.limit(limit)))]
         return found[::-1] if newest else found
+
+    def count(self, **which: Unpack[Which]) -> EventCount:
+        statement = (
+            select(_EVENT.c.sender, func.count())
+            .where(*meant_by(Selection.of(which)))
+            .group_by(_EVENT.c.sender)
+        )
+        by_sender = dict(self._database.rows(*bound(statement)))
+        return EventCount(total=sum(by_sender.values()), by_sender=by_sender)
+
+    def offset_at(self, instant: datetime) -> int:
+        rows = self._database.rows(OFFSET_AT, (micros_of(aware("instant", instant)),))
+        return rows[0][0] if rows else 0
 
     def event_of_turn(self, turn: int) -> Event | None:
         rows = self._reader.rows(EVENT_OF_TURN, (turn,))
@@ -169,13 +181,37 @@ def _finder(connection: sqlite3.Connection) -> Callable[[DedupKey], Seen | None]
     return find
 
 
-def fits(patterns: list[str]) -> ColumnElement[bool]:
+def meant_by(selection: Selection) -> list[ColumnElement[bool]]:
+    """What `selection` says, as SQL."""
+    of, wanted = _EVENT.c, selection
+    key: ColumnElement[str] = of.key
+    if wanted.until is not None and wanted.until - wanted.after <= SHORT:
+        # In the order of the log, and without the index of keys: that one would be gone through
+        # from its beginning, however long the history of the keys that fit.
+        key = literal_column("+key", Text)
+    found = [of.offset > wanted.after, fits(list(wanted.patterns), key)]
+    if wanted.until is not None:
+        found.append(of.offset <= wanted.until)
+    if wanted.namespace is not None:
+        found.append(of.namespace == wanted.namespace)
+    if wanted.sender is not None:
+        found.append(of.sender == wanted.sender)
+    # As they are stored: the parameters go to the driver itself.
+    logged_at = type_coerce(of.logged_at, BigInteger)
+    if wanted.since is not None:
+        found.append(logged_at >= micros_of(wanted.since))
+    if wanted.before_or_at is not None:
+        found.append(logged_at <= micros_of(wanted.before_or_at))
+    return found
+
+
+def fits(patterns: list[str], key: ColumnElement[str] = _EVENT.c.key) -> ColumnElement[bool]:
     """The key fits one of the patterns; without any it is not the scheduler's own (S5)."""
     # In the words of the index of keys, or SQLite would not use it.
     outside: ColumnElement[bool] = literal_column(OUTSIDE)
     if not patterns:
         return outside
-    one_fits = or_(*(_fits_one(_EVENT.c.key, pattern) for pattern in patterns))
+    one_fits = or_(*(_fits_one(key, pattern) for pattern in patterns))
     if any(pattern.startswith(RESERVED) for pattern in patterns):
         return one_fits
     return and_(outside, one_fits)

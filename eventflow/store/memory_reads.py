@@ -1,16 +1,18 @@
 """What is read from the memory store."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Unpack
 
 from eventflow.model.event import Event
-from eventflow.model.keys import RESERVED, matches
 from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
+    EventCount,
     StatusChange,
     TaskExecution,
     VerdictRecord,
@@ -29,6 +31,7 @@ from eventflow.store.records import (
     workflow_of,
 )
 from eventflow.store.rows import DecisionRow, ExecutionRow, RunRow, VerdictRow
+from eventflow.store.selection import Selection, Which
 from eventflow.store.shelves import Shelves
 
 
@@ -58,30 +61,18 @@ class MemoryReads:
             return False
 
     def read(
-        self,
-        *,
-        after: int = 0,
-        until: int | None = None,
-        limit: int = 1000,
-        keys: Iterable[str] = (),
-        namespace: str | None = None,
-        sender: str | None = None,
-        newest: bool = False,
+        self, *, limit: int = 1000, newest: bool = False, **which: Unpack[Which]
     ) -> list[Event]:
-        patterns = list(keys)
-        with self._lock:
-            events = self._shelves.events[after:until]
-        if newest:
-            events.reverse()
-        found = (
-            event
-            for event in events
-            if _fits(event.key, patterns)
-            and namespace in (None, event.namespace)
-            and sender in (None, event.sender)
-        )
-        chosen = list(islice(found, limit))
+        chosen = list(islice(self._chosen(Selection.of(which), newest=newest), limit))
         return chosen[::-1] if newest else chosen
+
+    def count(self, **which: Unpack[Which]) -> EventCount:
+        found = Counter(event.sender for event in self._chosen(Selection.of(which)))
+        return EventCount(total=found.total(), by_sender=dict(found))
+
+    def offset_at(self, instant: datetime) -> int:
+        every = Selection.of({"keys": ["**", "eventflow.**"], "until": instant})
+        return next((event.offset for event in self._chosen(every, newest=True)), 0)
 
     def event_of_turn(self, turn: int) -> Event | None:
         with self._lock:
@@ -222,6 +213,11 @@ class MemoryReads:
             )
             return max(fired, default=None)
 
+    def _chosen(self, selection: Selection, *, newest: bool = False) -> Iterator[Event]:
+        with self._lock:
+            events = self._shelves.events[selection.after : selection.until]
+        return filter(selection.has, reversed(events) if newest else events)
+
     def _runs(self, execution_id: int, task: str) -> Iterator[RunRow]:
         return (row for row in self._shelves.runs_of(execution_id) if row.task == task)
 
@@ -242,9 +238,3 @@ class MemoryReads:
     def _verdict(self, row: VerdictRow) -> VerdictRecord:
         event = self._shelves.event_at(self._shelves.turns[row.turn])
         return verdict_of(row, event.key, event.offset, event.logged_at)
-
-
-def _fits(key: str, patterns: list[str]) -> bool:
-    if not patterns:
-        return not key.startswith(RESERVED)
-    return any(matches(pattern, key) for pattern in patterns)

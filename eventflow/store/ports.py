@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Unpack
 
 from eventflow.core.changes import Commanded
 from eventflow.core.decision import Decision
@@ -17,12 +17,14 @@ from eventflow.model.event import Event
 from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
+    EventCount,
     StatusChange,
     TaskExecution,
     VerdictRecord,
     WorkflowExecution,
 )
 from eventflow.model.status import TaskStatus, WorkflowStatus
+from eventflow.store.selection import Which
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,20 +144,17 @@ class EventLog(Protocol):
         ...
 
     def read(
-        self,
-        *,
-        after: int = 0,
-        until: int | None = None,
-        limit: int = 1000,
-        keys: Iterable[str] = (),
-        namespace: str | None = None,
-        sender: str | None = None,
-        newest: bool = False,
+        self, *, limit: int = 1000, newest: bool = False, **which: Unpack[Which]
     ) -> list[Event]:
-        """Events with `after` < offset <= `until`, in offset order, that fit one of the patterns.
+        """The first `limit` events that are meant, or with `newest` the last, in offset order."""
+        ...
 
-        No pattern means all but the scheduler's own. With `newest` the last `limit` of them.
-        """
+    def count(self, **which: Unpack[Which]) -> EventCount:
+        """How many events are meant."""
+        ...
+
+    def offset_at(self, instant: datetime) -> int:
+        """The highest offset of an event logged at or before an instant; 0 when there is none."""
         ...
 
     def event_of_turn(self, turn: int) -> Event | None:

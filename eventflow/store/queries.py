@@ -38,6 +38,13 @@ HAS_UNDECIDED = _first_of(
     )
 )
 EVENT_AT = text_of(select(*_EVENT.c).where(_EVENT.c.offset == bindparam("at")))
+# Read back from the end: the clock is hardly ever set back, and an index of its own would cost
+# every insert.
+OFFSET_AT = _first_of(
+    select(_EVENT.c.offset)
+    .where(_EVENT.c.logged_at <= bindparam("at"))
+    .order_by(_EVENT.c.offset.desc())
+)
 EVENT_OF_TURN = text_of(select(*_EVENT.c).where(_EVENT.c.turn == bindparam("taken")))
 TURN_AT = text_of(select(_EVENT.c.turn).where(_EVENT.c.offset == bindparam("at")))
 LEASE = text_of(

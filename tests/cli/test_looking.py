@@ -91,6 +91,45 @@ def test_emit_takes_its_fields_and_a_repeat_is_one_event(filled: Shell) -> None:
     assert listed["value"] == {"n": 1}
 
 
+def test_the_log_is_listed_and_counted_between_offsets_and_times(filled: Shell) -> None:
+    begin = filled.json("event", "count", "--all")["total"]
+    for number, sender in ((1, "till"), (2, "till"), (3, "web")):
+        filled("emit", "orders.paid", number, "--sender", sender)
+    listed = filled.json("event", "list", "--key", "orders.*")
+    first, second, third = (one["offset"] for one in listed)
+    at = listed[1]["logged_at"]
+
+    def values(*options: object) -> list[int]:
+        return [one["value"] for one in filled.json("event", "list", *options)]
+
+    assert values("--since", second) == values("--since", at) == [2, 3]
+    assert values("--until", second) == values("--until", at) == values("--until", third - 1)
+    assert values("--limit", 1, "--oldest") == values("--after", first - 1, "--limit", 1) == [1]
+    assert values("--limit", 1) == [3]
+    assert filled.json("event", "count") == {"total": 3, "by_sender": {"till": 2, "web": 1}}
+    assert filled.json("event", "count", "--since", at, "--sender", "till")["total"] == 1
+    assert filled.json("event", "count", "--all")["total"] == begin + 3
+    assert "3 in all" in filled("event", "count").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--since", "yesterday"), "--since 'yesterday' is neither an offset nor a time"),
+        (("--until", "2026-02-30"), "--until '2026-02-30' is neither an offset nor a time"),
+        (("--since", "3", "--after", "2"), "--after and --since exclude each other"),
+    ],
+)
+def test_a_place_in_the_log_that_is_none_is_refused(
+    filled: Shell, options: tuple[str, ...], told: str
+) -> None:
+    for command in ("list", "count"):
+        done = filled("event", command, *options)
+        assert done.returncode == 2
+        assert told in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_emit_inside_a_bash_task_is_scoped_to_its_execution(shell: Shell) -> None:
     (shell.folder / "inner.py").write_text(
         "from eventflow import BashOperator, Workflow\n"

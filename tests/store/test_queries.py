@@ -10,8 +10,9 @@ from sqlalchemy import select
 from eventflow.store import queries, statements
 from eventflow.store.compiled import bound, table
 from eventflow.store.keeping import IS_LIVE
-from eventflow.store.log import fits
+from eventflow.store.log import fits, meant_by
 from eventflow.store.schema import prepare
+from eventflow.store.selection import SHORT, Selection
 
 
 @pytest.fixture
@@ -85,3 +86,18 @@ def test_events_are_found_by_their_key(connection: sqlite3.Connection, patterns:
     plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
 
     assert any("event_key" in row[3] for row in plan), plan
+
+
+@pytest.mark.parametrize("patterns", [[], ["orders.*"], ["orders.**", "shop.paid"], ["*.paid"]])
+def test_a_short_part_of_the_log_is_read_in_its_order(
+    connection: sqlite3.Connection, patterns: list[str]
+) -> None:
+    event = table("event")
+    part = meant_by(Selection.of({"keys": patterns, "after": 5, "until": 5 + SHORT}))
+    statement, parameters = bound(select(*event.c).where(*part).order_by(event.c.offset).limit(9))
+
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+
+    assert [row[3] for row in plan] == [
+        "SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
+    ]
