@@ -5,6 +5,7 @@ the caller gives, with a time limit round it; a combination of built-ins here. T
 Verdict, as data. Rules on task statuses alone are not asked at all: `core.decide` counts them.
 """
 
+import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -195,7 +196,9 @@ def _answer(
     snapshot: str,
 ) -> Answer:
     if users:
-        return ask(condition, event, context, snapshot)
+        # Its own copy: what one condition does to a value must not be what the next one sees.
+        own = replace(event, value=copy.deepcopy(event.value))
+        return ask(condition, own, context, snapshot)
     return Answer(bool(condition.is_met(event, context)))
 
 

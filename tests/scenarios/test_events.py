@@ -274,3 +274,22 @@ def test_executions_beyond_max_active_wait_and_begin_in_order_when_one_ends() ->
         "SUCCESS",
         "STOPPED",
     ]
+
+
+@pytest.mark.rule("S9", "S13")
+def test_a_condition_that_changes_the_value_changes_it_for_nobody_else() -> None:
+    class Spoils(Condition):
+        def is_met(self, event: Event, context: RuleContext) -> bool:
+            event.value["n"].append("spoiled")
+            return len(event.value["n"]) == 2
+
+    with Workflow("w", completion="manual") as workflow:
+        for name in ("a", "b"):
+            Work(name).action_on_condition(TaskAction.START, Spoils(["go"]))
+    scheduler = VirtualScheduler(workflow)
+    scheduler.run()
+
+    scheduler.emit("go", {"n": [1]})
+
+    assert scheduler.runs("a") == scheduler.runs("b") == [(1, OK)]
+    assert [event.value for event in scheduler.events("go")] == [{"n": [1]}]
