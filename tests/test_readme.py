@@ -92,8 +92,18 @@ def _wait_for_executions(remote: RemoteClient) -> None:
 def test_the_programs_of_the_tour_run(shop: Path, environment: dict[str, str]) -> None:
     programs = blocks("python")[1:]
     assert len(programs) == 2
-    for program in programs:
-        subprocess.run([sys.executable, "-c", program], cwd=shop, env=environment, check=True)
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=shop,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for program in programs
+    ]
+    assert "execution 1 has succeeded" in said[0]
 
 
 def test_the_two_commands_stand_in_the_readme_and_in_the_makefile() -> None:

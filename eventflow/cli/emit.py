@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from eventflow.cli import options
-from eventflow.cli.opened import find_execution, open_client
-from eventflow.cli.printing import say, say_json
+from eventflow.cli.opened import NO_SCHEDULER, find_execution, open_client
+from eventflow.cli.printing import note, say, say_json
 from eventflow.errors import EventError, EventflowError
 from eventflow.model.jsonvalue import JsonValueError, decode
 from eventflow.model.keys import check_user_key
@@ -57,10 +57,13 @@ def emit(
         said = {"namespace": namespace, "sender": sender, "id": event_id}
         fields |= {name: text for name, text in said.items() if text is not None}
         event = remote.client.emit(key, _read_value(value), **fields)
+        served = remote.store.holder() is not None
     if as_json:
         say_json(event)
     else:
         say(f"event {event.key} is committed at offset {event.offset}")
+        if not served:
+            note(NO_SCHEDULER)
 
 
 def _read_value(text: str | None) -> Any:

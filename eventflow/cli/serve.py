@@ -64,6 +64,8 @@ def serve(
             scheduler.start()
             _log_facts(scheduler)
             workflows = _register(scheduler, files)
+            if places and not workflows:
+                note(f"no file in {', '.join(places)} defines a workflow")
             _say_ready(scheduler, workflows, as_json=as_json)
             while not interrupts.count and scheduler.failure is None:
                 interrupts.wait(LOOK_S)

@@ -281,13 +281,15 @@ def content_hash(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _checked_schedule(name: str, schedule: Schedule | None) -> Schedule | None:
-    if schedule is not None and not isinstance(schedule, Cron | Every):
-        raise DefinitionError(
-            f"workflow {name!r}: schedule must be Cron('0 2 * * *', tz='Europe/Berlin') or "
-            f"Every(seconds=30), got {schedule!r}"
-        )
-    return schedule
+def _checked_schedule(name: str, schedule: object) -> Schedule | None:
+    if schedule is None or isinstance(schedule, Cron | Every):
+        return schedule
+    wanted = f"Cron({schedule!r})" if isinstance(schedule, str) else "Cron('0 2 * * *')"
+    raise DefinitionError(
+        f"workflow {name!r}: schedule must be a Cron or an Every, got {schedule!r}; write "
+        f"schedule={wanted}, with tz='Europe/Berlin' for another zone than UTC, or "
+        f"schedule=Every(seconds=30)"
+    )
 
 
 def _checked_completion(name: str, completion: str) -> str:
