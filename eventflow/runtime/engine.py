@@ -248,12 +248,7 @@ class Engine:
         self._take_up(loaded, [*waiting, *self._unclaimed], taken=known, counted=True)
 
     def _prepare(self, events: list[Event]) -> None:
-        """Have the plan of each snapshot that is about to be registered in the world."""
-        for event in events:
-            if event.key == "eventflow.command.register":
-                plan = self._registry.find(event.value["snapshot"])
-                if plan is not None:
-                    self._loop.world.learn(plan)
+        self._registry.teach(self._loop.world, events)
 
     def _report(self, report: Report) -> None:
         self._loop.report(report)

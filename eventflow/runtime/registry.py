@@ -5,13 +5,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from eventflow.clock import Clock
+from eventflow.core.decide import COMMAND
 from eventflow.core.plan import Plan, plan_of
+from eventflow.core.world import World
 from eventflow.errors import LoadError, NotFoundError
 from eventflow.executors.code import copy_sources, load_workflows
 from eventflow.executors.port import Code, Job
+from eventflow.model.event import Event
 from eventflow.model.operator import Operator
 from eventflow.model.workflow import Workflow, content_hash
 from eventflow.store.ports import SnapshotRecord, Store
+
+REGISTER = COMMAND + "register"
 
 
 class Registry:
@@ -79,6 +84,14 @@ class Registry:
         """The plan of a snapshot if it is loaded; never loads."""
         with self._lock:
             return self._plans.get(snapshot)
+
+    def teach(self, world: World, events: Iterable[Event]) -> None:
+        """Have the plan of each snapshot that the events are about to register in the world."""
+        for event in events:
+            if event.key == REGISTER:
+                plan = self.find(event.value["snapshot"])
+                if plan is not None:
+                    world.learn(plan)
 
     def code(self, snapshot: str) -> Code:
         """Where a worker finds a snapshot's code."""

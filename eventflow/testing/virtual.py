@@ -271,11 +271,7 @@ class VirtualScheduler:
         )
 
     def _prepare(self, events: list[Event]) -> None:
-        for event in events:
-            if event.key == "eventflow.command.register":
-                plan = self._registry.find(event.value["snapshot"])
-                if plan is not None:
-                    self._loop.world.learn(plan)
+        self._registry.teach(self._loop.world, events)
 
     def _after_commit(self, decisions: list[Decision]) -> None:
         self._orders.extend(orders_of(self._loop.world, decisions))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from journal import WORKFLOW, append_and_sync, is_alive, overlapping, read
+from journal import WORKFLOW, Line, append_and_sync, is_alive, overlapping, read
 
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.remote import RemoteClient
@@ -129,3 +129,13 @@ def test_what_was_acknowledged_before_a_kill_is_in_the_log_once(place: Place) ->
         turns = [event.turn for event in remote.store.read(keys=["number"])]
         assert 0 not in turns
         assert turns == sorted(set(turns))
+
+
+def test_the_journals_judge_sees_two_attempts_that_ran_beside_each_other() -> None:
+    first = [Line("begin", "s", 1, 1, 10, 100), Line("end", "s", 1, 1, 10, 300)]
+    beside = [Line("begin", "s", 1, 2, 11, 200), Line("end", "s", 1, 2, 11, 400)]
+    killed = [Line("begin", "s", 1, 1, 10, 100)]
+
+    assert overlapping(first + beside, []) == ["s: attempt 2 began while 1 ran"]
+    assert overlapping(killed + beside, []) == ["s: attempt 2 began while 1 ran"]
+    assert overlapping(killed + beside, [150]) == []
