@@ -16,10 +16,16 @@ from eventflow.core.plan import Plan
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import Executor
 from eventflow.model.event import Event
-from eventflow.model.records import EventCount, TaskExecutionKey, WorkflowExecution
-from eventflow.model.status import TaskAction, WorkflowStatus
+from eventflow.model.records import (
+    DecisionRecord,
+    EventCount,
+    TaskExecutionKey,
+    WorkflowExecution,
+)
+from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
+from eventflow.runtime.commanding import Commanding
 from eventflow.runtime.engine import Engine
 from eventflow.runtime.executing import executor_of
 from eventflow.runtime.explaining import explain
@@ -37,7 +43,7 @@ from eventflow.store.selection import Bounds
 Receiver = TypeVar("Receiver", bound=Callable[..., Any])
 
 
-class Scheduler:
+class Scheduler(Commanding):
     """Runs workflows of one store.
 
     Args:
@@ -286,30 +292,6 @@ class Scheduler:
         """The registered workflows."""
         return self.store.workflows()
 
-    def stop_workflow(self, execution_id: int, reason: str = "") -> None:
-        """Stop a workflow execution (S29). Raises ConflictError if it has ended."""
-        self.client.outcome(self.client.stop(execution_id, reason))
-
-    def start_task(self, workflow_execution_id: int, task_name: str) -> str:
-        """START a task; returns what it came to (S19)."""
-        return self._task(workflow_execution_id, task_name, TaskAction.START)
-
-    def stop_task(self, workflow_execution_id: int, task_name: str) -> str:
-        """STOP a task; returns what it came to (S20)."""
-        return self._task(workflow_execution_id, task_name, TaskAction.STOP)
-
-    def restart_task(self, workflow_execution_id: int, task_name: str) -> str:
-        """RESTART a task; returns what it came to (S21)."""
-        return self._task(workflow_execution_id, task_name, TaskAction.RESTART)
-
-    def pause(self, workflow: str, namespace: str = "default") -> None:
-        """Let events and due times start nothing; running executions go on (S17)."""
-        self.client.outcome(self.client.pause(namespace, workflow, paused=True))
-
-    def resume(self, workflow: str, namespace: str = "default") -> None:
-        """Undo `pause`."""
-        self.client.outcome(self.client.pause(namespace, workflow, paused=False))
-
     def on(self, signal: Signal, receiver: Receiver) -> Receiver:
         """Call `receiver(scheduler, **arguments)` for each signal of this scheduler's."""
         self._receivers.append(receiver)
@@ -328,9 +310,8 @@ class Scheduler:
         for command in commands:
             self.client.outcome(command)
 
-    def _task(self, execution_id: int, task: str, action: TaskAction) -> str:
-        record = self.client.outcome(self.client.task(execution_id, task, action))
-        return record.did if record is not None else ""
+    def _obeyed(self, command: Event) -> DecisionRecord | None:
+        return self.client.outcome(command)
 
 
 # The schedulers of this process that are on: `emit` from any code goes through the newest (api.md).

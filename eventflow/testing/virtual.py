@@ -19,9 +19,10 @@ from eventflow.model.records import (
     TaskExecutionKey,
     WorkflowExecution,
 )
-from eventflow.model.status import TaskAction, TaskStatus, WorkflowStatus
+from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
+from eventflow.runtime.commanding import Commanding, id_of
 from eventflow.runtime.desk import StoreDesk
 from eventflow.runtime.dispatch import JobMaker, Order, hand_over, orders_of
 from eventflow.runtime.explaining import explain
@@ -35,7 +36,7 @@ from eventflow.testing.worker import Ending, VirtualWorker, report_of
 MAX_STEPS = 1_000_000
 
 
-class VirtualScheduler:
+class VirtualScheduler(Commanding):
     """A scheduler in virtual time. Tasks run nothing: `outcome` says how their attempts end.
 
     Args:
@@ -46,7 +47,7 @@ class VirtualScheduler:
     def __init__(self, *workflows: Workflow, start: datetime = START) -> None:
         self.clock = VirtualClock(start)
         self.store = MemoryStore(clock=self.clock)
-        self.client = Client(self.store, self.clock, lambda: None, self._until)
+        self._client = Client(self.store, self.clock, lambda: None, self._until)
         self.store.hold("VirtualScheduler")
         self._registry = Registry(self.store, self.clock, None)
         self._worker = VirtualWorker(self.clock)
@@ -56,6 +57,11 @@ class VirtualScheduler:
         self._worker.start(StoreDesk(self.client), self._take_report, self._registry.operator)
         self._workflows: list[Workflow] = []
         self.register(*workflows)
+
+    @property
+    def client(self) -> Client:
+        """Emits and commands, as another process would use them."""
+        return self._client
 
     @property
     def now(self) -> datetime:
@@ -138,30 +144,6 @@ class VirtualScheduler:
                 return
         raise EventflowError(f"not idle after {MAX_STEPS} steps: do rules start each other?")
 
-    def stop_workflow(self, execution: WorkflowExecution | int, reason: str = "") -> None:
-        """Stop an execution (S29)."""
-        self._command(self.client.stop(_id_of(execution), reason))
-
-    def start_task(self, execution: WorkflowExecution | int, task: str) -> None:
-        """START a task (S19)."""
-        self._command(self.client.task(_id_of(execution), task, TaskAction.START))
-
-    def stop_task(self, execution: WorkflowExecution | int, task: str) -> None:
-        """STOP a task (S20)."""
-        self._command(self.client.task(_id_of(execution), task, TaskAction.STOP))
-
-    def restart_task(self, execution: WorkflowExecution | int, task: str) -> None:
-        """RESTART a task (S21)."""
-        self._command(self.client.task(_id_of(execution), task, TaskAction.RESTART))
-
-    def pause(self, workflow: Workflow | str) -> None:
-        """Let events and due times start nothing (S17)."""
-        self._command(self.client.pause(*self._name(workflow), paused=True))
-
-    def resume(self, workflow: Workflow | str) -> None:
-        """Undo `pause`."""
-        self._command(self.client.pause(*self._name(workflow), paused=False))
-
     def lose(self, task: str, *, counted: bool = True) -> None:
         """The worker of a task's running attempt dies (S28)."""
         job = self._worker.attempt_of(task)
@@ -204,9 +186,9 @@ class VirtualScheduler:
             if not newest:
                 raise NotFoundError("nothing has been executed")
             execution = newest[-1]
-        found = self.store.execution(_id_of(execution))
+        found = self.store.execution(id_of(execution))
         if found is None:
-            raise NotFoundError(f"no workflow execution {_id_of(execution)}")
+            raise NotFoundError(f"no workflow execution {id_of(execution)}")
         return found
 
     def executions(self, workflow: Workflow | str | None = None) -> list[WorkflowExecution]:
@@ -229,7 +211,7 @@ class VirtualScheduler:
 
     def decisions(self, execution: WorkflowExecution | int | None = None) -> list[DecisionRecord]:
         """What rules and commands came to, in order."""
-        return self.store.decisions(_id_of(execution) if execution is not None else None)
+        return self.store.decisions(id_of(execution) if execution is not None else None)
 
     def explain(
         self,
@@ -280,9 +262,9 @@ class VirtualScheduler:
         instants = [self._loop.timers.next_due(), self._worker.next_end()]
         return min((instant for instant in instants if instant is not None), default=None)
 
-    def _command(self, command: Event) -> None:
+    def _obeyed(self, command: Event) -> DecisionRecord | None:
         self.run_until_idle()
-        self.client.outcome(command, 0)
+        return self.client.outcome(command, 0)
 
     def _until(self, check: Callable[[], Any], timeout: float | None) -> Any:
         return check()
@@ -301,7 +283,3 @@ class VirtualScheduler:
             if known.name == workflow:
                 return known.namespace, known.name
         raise NotFoundError(f"no workflow {workflow!r} is registered")
-
-
-def _id_of(execution: WorkflowExecution | int) -> int:
-    return execution if isinstance(execution, int) else execution.id

@@ -1,0 +1,69 @@
+"""Commands as methods: the same for the scheduler and for the one in virtual time."""
+
+from abc import ABC, abstractmethod
+
+from eventflow.model.event import Event
+from eventflow.model.records import DecisionRecord, WorkflowExecution
+from eventflow.model.status import TaskAction
+from eventflow.model.workflow import Workflow
+from eventflow.runtime.client import Client
+
+
+class Commanding(ABC):
+    """What can be told to a scheduler; each call returns when it is decided.
+
+    Executions are named by id or record, workflows by name or definition.
+
+    Raises:
+        ConflictError: If the command was refused; says why.
+        NotFoundError: If there is no such execution.
+        WaitTimeoutError: If nobody decided it in time; it stays in the log.
+    """
+
+    @property
+    @abstractmethod
+    def client(self) -> Client:
+        """Emits and commands, as another process would use them."""
+
+    @abstractmethod
+    def _obeyed(self, command: Event) -> DecisionRecord | None:
+        """Have a committed command decided; return what it came to."""
+
+    def stop_workflow(self, execution: WorkflowExecution | int, reason: str = "") -> None:
+        """Stop a workflow execution (S29)."""
+        self._obeyed(self.client.stop(id_of(execution), reason))
+
+    def start_task(self, execution: WorkflowExecution | int, task_name: str) -> str:
+        """START a task; returns what it came to (S19)."""
+        return self._act(execution, task_name, TaskAction.START)
+
+    def stop_task(self, execution: WorkflowExecution | int, task_name: str) -> str:
+        """STOP a task; returns what it came to (S20)."""
+        return self._act(execution, task_name, TaskAction.STOP)
+
+    def restart_task(self, execution: WorkflowExecution | int, task_name: str) -> str:
+        """RESTART a task; returns what it came to (S21)."""
+        return self._act(execution, task_name, TaskAction.RESTART)
+
+    def pause(self, workflow: Workflow | str, namespace: str = "default") -> None:
+        """Let events and due times start nothing; running executions go on (S17)."""
+        self._obeyed(self.client.pause(*_named(workflow, namespace), paused=True))
+
+    def resume(self, workflow: Workflow | str, namespace: str = "default") -> None:
+        """Undo `pause`."""
+        self._obeyed(self.client.pause(*_named(workflow, namespace), paused=False))
+
+    def _act(self, execution: WorkflowExecution | int, task_name: str, action: TaskAction) -> str:
+        record = self._obeyed(self.client.task(id_of(execution), task_name, action))
+        return record.did if record is not None else ""
+
+
+def id_of(execution: WorkflowExecution | int) -> int:
+    """The id of an execution that is named by id or record."""
+    return execution if isinstance(execution, int) else execution.id
+
+
+def _named(workflow: Workflow | str, namespace: str) -> tuple[str, str]:
+    if isinstance(workflow, Workflow):
+        return workflow.namespace, workflow.name
+    return namespace, workflow
