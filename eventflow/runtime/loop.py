@@ -14,10 +14,12 @@ from typing import NamedTuple
 
 from eventflow.clock import Clock
 from eventflow.core.completion import ending_of
-from eventflow.core.decide import QUIET, SENDER, facts_of, take
+from eventflow.core.decide import IDLE_POOL, QUIET, SENDER, facts_of, take
 from eventflow.core.decision import Decision
+from eventflow.core.handover import idle_pools
 from eventflow.core.judge import Ask
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping, RunMoved
+from eventflow.core.pools import PoolKey
 from eventflow.core.world import Draft, Timer, World
 from eventflow.executors.port import Report, ReportKind
 from eventflow.model.event import Event
@@ -92,6 +94,8 @@ class Loop:
         self._held: deque[_Arrived] = deque()
         # Executions that may have fallen quiet. After a restart: all in which nothing is alive.
         self._touched = {live.id: None for live in world.executions.values() if not live.alive}
+        # Only a world that was loaded has any: those who held the slots are parked.
+        self._idle = idle_pools(world)
 
     def report(self, report: Report) -> None:
         """Take a report in; any thread. The caller rings."""
@@ -126,7 +130,7 @@ class Loop:
         events = self._store.undecided(READ_LIMIT)
         truncated = len(events) == READ_LIMIT
         due = self.timers.due(now, READ_LIMIT)
-        if not (events or arrived or self._held or due or self._touched):
+        if not (events or arrived or self._held or due or self._touched or self._idle):
             return False
         self._hold(arrived, truncated)
         self._prepare(events)
@@ -143,7 +147,7 @@ class Loop:
             draft.rollback()
             self._held.extendleft(reversed(ready))
             raise
-        self._touched = batch.touched
+        self._touched, self._idle = batch.touched, []
         self._held.extendleft(reversed(ready[len(ready) - undone :]))
         if not batch.decisions:
             return False
@@ -184,6 +188,8 @@ class Loop:
             yield _Input(event_of(report, home, namespace, arrived.at), report=report)
         for timer in due:
             yield _Input(_alarm(timer, now), timer=timer)
+        for pool in self._idle:
+            yield _Input(_idle_pool(pool, now))
 
     def _decide(
         self, draft: Draft, batch: _Round, inputs: Iterator[_Input]
@@ -281,6 +287,11 @@ def _no_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _idle_pool(pool: PoolKey, now: datetime) -> Event:
+    namespace, name = pool
+    return Event(IDLE_POOL, {"pool": name}, namespace=namespace, sender=SENDER, time=now)
 
 
 def _alarm(timer: Timer, now: datetime) -> Event:
