@@ -107,7 +107,8 @@ def queue(
 ) -> None:
     """Hand an attempt over: QUEUED, and a START command in the outbox (S11).
 
-    Where slots are counted it asks for one, and waits QUEUED until it has it (S44). The outputs that its arguments take are bound when it is first QUEUED (S38).
+    Where slots are counted it asks for one, and waits QUEUED until it has it (S44). The outputs
+    that its arguments take are bound when it is first QUEUED (S38).
     """
     inputs = run.inputs
     missing = ""

@@ -13,8 +13,7 @@ from eventflow.core.pools import HOLDS_SLOT, Place, Pool, PoolKey
 from eventflow.core.slots import PoolSet, SlotAwaited, SlotTaken
 from eventflow.core.world import Draft, World
 from eventflow.errors import DefinitionError
-from eventflow.model.keys import check_name
-from eventflow.model.settings import MAX_SLOTS
+from eventflow.model.settings import check_pool
 from eventflow.model.status import TaskStatus
 
 
@@ -56,9 +55,10 @@ def set_pool(deciding: Deciding, value: dict[str, Any]) -> None:
     Slots that are taken away are not taken from who holds them: their attempts run to the end.
     """
     key, slots = (value["namespace"], value["pool"]), value["slots"]
-    fault = _fault(*key, slots)
-    if fault:
-        deciding.note(Outcome(None, ("", ""), f"refused: {fault}"))
+    try:
+        check_pool(*key, slots)
+    except DefinitionError as error:
+        deciding.note(Outcome(None, ("", ""), f"refused: {error}"))
         return
     pool = deciding.world.pools.get(key)
     if pool is not None and pool.is_set and pool.slots == slots:
@@ -115,15 +115,3 @@ def _reason(key: PoolKey, pool: Pool | None) -> str:
 
 def _wait_of(key: PoolKey) -> str:
     return f"waits for a slot of pool {key[1]!r}"
-
-
-def _fault(namespace: object, name: object, slots: object) -> str:
-    """What is wrong with the arguments of the command; empty when nothing is."""
-    try:
-        check_name("namespace", str(namespace))
-        check_name("pool", str(name))
-    except DefinitionError as error:
-        return str(error)
-    if slots is None or (type(slots) is int and 0 <= slots <= MAX_SLOTS):
-        return ""
-    return f"pool {name!r}: slots are a whole number from 0 to {MAX_SLOTS}, got {slots!r}"

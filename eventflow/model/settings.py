@@ -11,7 +11,6 @@ from eventflow.model.keys import check_name
 from eventflow.model.schedule import Schedule, parse_schedule
 from eventflow.model.suggest import nearest
 
-
 DEFAULT_POOL = "default"
 
 
@@ -109,6 +108,21 @@ class TaskSettings:
 MAX_RETRY_DELAY = 7 * 24 * 3600.0
 MAX_PRIORITY = 1000
 MAX_SLOTS = 1_000_000
+
+
+def check_pool(namespace: str, name: str, slots: object) -> None:
+    """Refuse what no pool can be (S44).
+
+    Raises:
+        DefinitionError: If a name is no token, or the slots are no number from 0 and not `None`.
+    """
+    check_name("namespace", namespace)
+    check_name("pool", name)
+    if slots is not None and (type(slots) is not int or not 0 <= slots <= MAX_SLOTS):
+        raise DefinitionError(
+            f"pool {name!r}: slots are a whole number from 0 to {MAX_SLOTS}, or none at all for "
+            f"any number; got {slots!r}"
+        )
 
 
 def settings_from(task_name: str, config: dict[str, Any]) -> TaskSettings:

@@ -238,8 +238,9 @@ class _Gathering:
             self._run(change.run).reason = ""
 
     def nothing(self, change: Told | TurnTaken | SlotForgone | SlotFreed) -> None:
-        """What rules were told is worked out from the history, and from the statuses and the
-        outbox who holds a slot and who waits; the turn is in the counters."""
+        """What rules were told is worked out from the history, who holds a slot or waits for one
+        from the statuses and the outbox; the turn is in the counters.
+        """
 
     def _keep_status(self, run: Run, at: datetime, reason: str) -> None:
         history = self.rows.history
