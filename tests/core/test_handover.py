@@ -140,6 +140,9 @@ def test_a_batch_that_was_not_committed_leaves_the_line_as_it_was() -> None:
     before = (pool.slots, dict(pool.held), list(pool.line))
     draft = Draft(bench.world)
 
+    more = {"workflow_execution_id": live.id, "task": "t5", "action": "START"}
+    take(draft, Event(COMMAND + "task", more), ask, bench.now)
+    assert len(pool.line) == len(before[2]) + 1
     for slots in (3, 0, None):
         value = {"namespace": "default", "pool": "p", "slots": slots}
         take(draft, Event(COMMAND + "pool", value), ask, bench.now)

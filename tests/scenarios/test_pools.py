@@ -191,18 +191,18 @@ def test_slots_that_are_added_are_handed_over_at_once() -> None:
 
 @pytest.mark.rule("S44")
 def test_slots_that_are_taken_away_let_what_runs_come_to_its_end() -> None:
-    scheduler = VirtualScheduler(fan("a", "b", "c", "d"))
+    scheduler = VirtualScheduler(fan("a", "b", "c", "d", "e", "f", "g"))
     scheduler.set_pool("gpu", 2)
-    take_long(scheduler, "a", "c", "d")
+    take_long(scheduler, "a", "c", "d", "e", "f", "g")
     scheduler.outcome("b", after=90)
     scheduler.run()
 
     scheduler.set_pool("gpu", 1)
-    assert stands(scheduler) == (1, 2, 2)
+    assert stands(scheduler) == (1, 2, 5)
     scheduler.advance(seconds=60)
-    assert (begun(scheduler), stands(scheduler)) == (["a", "b"], (1, 1, 2))
+    assert (begun(scheduler), stands(scheduler)) == (["a", "b"], (1, 1, 5))
     scheduler.advance(seconds=30)
-    assert (begun(scheduler), stands(scheduler)) == (["a", "b", "c"], (1, 1, 1))
+    assert (begun(scheduler), stands(scheduler)) == (["a", "b", "c"], (1, 1, 4))
 
     scheduler.advance(minutes=5)
     assert scheduler.status() == "SUCCESS"

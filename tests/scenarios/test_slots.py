@@ -121,6 +121,44 @@ def test_an_attempt_that_is_made_up_for_at_once_keeps_its_age_and_so_its_turn() 
     assert scheduler.runs("second") == [(1, DONE)]
 
 
+@pytest.mark.rule("S44")
+def test_what_is_handed_over_and_has_not_begun_holds_its_slot_and_waits_for_none() -> None:
+    scheduler = rivals()
+    scheduler.outcome("first", after=60)
+    scheduler.run()
+    taken = []
+    scheduler._worker.submit = taken.append  # an executor that is slow to begin
+
+    scheduler.advance(seconds=60)
+
+    second = scheduler.execution().tasks[1]
+    assert ([job.key.task_execution_id for job in taken], stand(scheduler)) == ([second.id], (1, 0))
+    assert (second.status, second.reason) == ("QUEUED", "")
+    scheduler.report("second", TaskStatus.SUCCESS)
+    assert scheduler.runs("second") == [(1, DONE)]
+
+
+@pytest.mark.rule("S44", "S20")
+@pytest.mark.parametrize("action", [STOP, RESTART])
+def test_what_is_handed_over_and_has_not_begun_is_stopped_as_one_that_runs(
+    action: TaskAction,
+) -> None:
+    scheduler = rivals()
+    scheduler.outcome("first", after=60)
+    scheduler.run()
+    scheduler._worker.submit = lambda job: None
+    scheduler._worker.cancel = lambda key: None
+    scheduler.advance(seconds=60)
+
+    scheduler._act(1, "second", action)
+    assert stand(scheduler) == (1, 0)
+    scheduler.report("second", FAILED)
+
+    leaving = "STOPPING" if action is STOP else "RESTARTING"
+    assert scheduler.runs("second")[0] == (1, ["INIT", "QUEUED", leaving, "STOPPED"])
+    assert scheduler.runs("second")[1:] == ([] if action is STOP else [(2, ["INIT", "QUEUED"])])
+
+
 @pytest.mark.rule("S44", "S20")
 def test_a_stop_ends_what_waits_at_once_and_it_never_runs() -> None:
     scheduler = rivals()
