@@ -46,7 +46,7 @@ def _give(deciding: Deciding, key: PoolKey, asked: dict[Place, Asked]) -> None:
     reason = _reason(key, pool)
     for place, one in asked.items():
         run = move(deciding, one.live.id, one.run, TaskStatus.QUEUED, reason)
-        deciding.change(SlotAwaited(key, one.live.id, run, place, reason))
+        deciding.change(SlotAwaited(key, run, place, reason))
 
 
 def set_pool(deciding: Deciding, value: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ def set_pool(deciding: Deciding, value: dict[str, Any]) -> None:
         # They were told that nobody has set it.
         for place in pool.line:
             one = _waiting(deciding.world, place)
-            deciding.change(SlotAwaited(key, one.live.id, one.run, place, _wait_of(key)))
+            deciding.change(SlotAwaited(key, one.run, place, _wait_of(key)))
     deciding.touch(key)
 
 

@@ -37,7 +37,6 @@ class SlotAwaited:
     """A QUEUED run waits for a slot; said again when the reason changes."""
 
     pool: PoolKey
-    execution_id: int
     run: Run
     place: Place
     reason: str

@@ -147,7 +147,8 @@ class Loop:
             draft.rollback()
             self._held.extendleft(reversed(ready))
             raise
-        self._touched, self._idle = batch.touched, []
+        self._touched = batch.touched
+        self._idle = idle_pools(self.world) if self._idle else []
         self._held.extendleft(reversed(ready[len(ready) - undone :]))
         if not batch.decisions:
             return False

@@ -274,6 +274,26 @@ def test_a_task_that_waits_keeps_the_outputs_it_was_bound_to_when_it_was_queued(
     assert job.inputs == {"source": second}
 
 
+@pytest.mark.rule("S44", "S16")
+def test_a_task_that_waited_reads_the_event_that_started_it_and_not_the_one_that_let_it_go() -> (
+    None
+):
+    with Workflow("w", completion="manual") as workflow:
+        Work("holder", pool="gpu")
+        late = Work("late", pool="gpu")
+        late.action_on_event_received(TaskAction.START, "go")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.set_pool("gpu", 1)
+    scheduler.outcome("holder", after=60)
+    scheduler.run()
+    scheduler.emit("go", {"n": 1})
+    scheduler.advance(seconds=60)
+
+    (job,) = scheduler.started("late")
+    assert (job.trigger_event.key, job.trigger_event.value) == ("go", {"n": 1})
+    assert job.task_execution.pool == "gpu"
+
+
 @pytest.mark.rule("S44")
 def test_two_thousand_tasks_never_are_more_than_three_at_once() -> None:
     scheduler = VirtualScheduler(fan(*(f"t{number}" for number in range(2_000))))
