@@ -8,6 +8,7 @@ import typer
 
 from eventflow.cli import options
 from eventflow.cli.files import load
+from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import say, say_json
 from eventflow.cli.schedules import due_after, local, zone_of
 from eventflow.clock import SystemClock
@@ -24,6 +25,7 @@ class _Checked:
     workflow: Workflow
     next_due: list[datetime]
     warnings: list[str]
+    hints: list[str]
 
 
 def check(
@@ -43,6 +45,7 @@ def check(
                     "definition": one.workflow.definition(),
                     "next_due": one.next_due,
                     "warnings": one.warnings,
+                    "hints": one.hints,
                 }
                 for one in checked
             ]
@@ -55,6 +58,7 @@ def check(
             shown = ", ".join(local(due, zone_of(schedule)) for due in one.next_due)
             say(f"next due: {shown}", "")
         say(*[f"warning: {warning}" for warning in one.warnings])
+        say(*[f"hint: {hint}" for hint in one.hints])
     count = sum(len(one.warnings) for one in checked)
     say(f"{path}: {len(checked)} workflow(s) in order, {count} warning(s)")
 
@@ -69,4 +73,6 @@ def _check(workflow: Workflow) -> _Checked:
         f"task {task!r} can never start but by command: no rule, schedule or output can begin it"
         for task in never_start(workflow)
     ]
-    return _Checked(workflow=workflow, next_due=due, warnings=warnings)
+    # Pools are set in a store, and this looks at none.
+    hints = unset_pools([workflow])
+    return _Checked(workflow=workflow, next_due=due, warnings=warnings, hints=hints)

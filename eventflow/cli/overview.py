@@ -110,7 +110,7 @@ def _alive(run: TaskExecution) -> str:
         case TaskStatus.INIT:
             return f"{what} waits for its earlier run to stop"
         case TaskStatus.QUEUED:
-            return f"{what} is QUEUED: for its executor"
+            return f"{what} is QUEUED: {f'it {run.reason}' if run.reason else 'for its executor'}"
         case TaskStatus.RETRYING:
             return f"{what} is RETRYING: attempt {run.attempt} failed"
         case _:

@@ -15,6 +15,7 @@ from eventflow.cli.follow import Follower, Killed, show_end, view_for
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.overview import headline
 from eventflow.cli.ownlog import open_log
+from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import note
 from eventflow.cli.watch import Watch
 from eventflow.clock import SystemClock
@@ -145,6 +146,9 @@ def _follow(
     interrupts: Interrupts,
 ) -> int:
     store = follower.client.store
+    if not wanted.quiet:
+        for line in unset_pools(workflows, store.pools()):
+            note(line)
     execution_id = ExecutionHandle(follower.client, command=command).id
     # A schedule starts executions for ever: those are not waited for.
     family = frozenset((one.namespace, one.name) for one in workflows if one.schedule is None)

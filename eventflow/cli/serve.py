@@ -13,6 +13,7 @@ from eventflow import signals
 from eventflow.cli import options
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.ownlog import open_log
+from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import note, say, say_json
 from eventflow.errors import DefinitionError, LoadError
 from eventflow.model.event import Event
@@ -66,6 +67,8 @@ def serve(
             workflows = _register(scheduler, files)
             if places and not workflows:
                 note(f"no file in {', '.join(places)} defines a workflow")
+            for line in unset_pools(workflows, scheduler.pools()):
+                note(line)
             _say_ready(scheduler, workflows, as_json=as_json)
             while not interrupts.count and scheduler.failure is None:
                 interrupts.wait(LOOK_S)

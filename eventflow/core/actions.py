@@ -6,6 +6,7 @@ from eventflow.core.changes import Commanded, FailureKept, TimerCleared, Withdra
 from eventflow.core.decision import Deciding
 from eventflow.core.moves import RunCreated, RunMoved, Told
 from eventflow.core.plan import TaskPlan
+from eventflow.core.slots import SlotForgone, SlotFreed
 from eventflow.core.world import LiveExecution, Run, Standing
 from eventflow.errors import MissingOutputError
 from eventflow.model.records import AttemptFailure
@@ -61,7 +62,7 @@ def restart(
         return start(deciding, live, task, started_by)
     if standing.leaving is not None:
         return "ignored: restart pending", latest.id
-    if latest.status is TaskStatus.RETRYING:
+    if latest.status is TaskStatus.RETRYING or deciding.world.waits_for_slot(live, latest):
         end_waiting(deciding, live, latest, f"restarted by {started_by}")
         run = new_run(deciding, live.id, task, standing, started_by)
         queue(deciding, live, task, run)
@@ -93,7 +94,11 @@ def new_run(
         status=TaskStatus.INIT,
         trigger_turn=deciding.turn if by_event else 0,
     )
-    deciding.change(RunCreated(execution_id, run, deciding.at, deciding.turn, started_by, behind))
+    deciding.change(
+        RunCreated(
+            execution_id, run, deciding.at, deciding.turn, started_by, behind, task.settings.pool
+        )
+    )
     return run
 
 
@@ -102,7 +107,8 @@ def queue(
 ) -> None:
     """Hand an attempt over: QUEUED, and a START command in the outbox (S11).
 
-    The outputs that its arguments take are bound when it is first QUEUED (S38).
+    Where slots are counted it asks for one, and waits QUEUED until it has it (S44). The outputs
+    that its arguments take are bound when it is first QUEUED (S38).
     """
     inputs = run.inputs
     missing = ""
@@ -114,18 +120,40 @@ def queue(
                 missing = missing or upstream
             else:
                 inputs[upstream] = output
-    run = move(deciding, live.id, replace(run, inputs=inputs, attempt=attempt), TaskStatus.QUEUED)
+    run = replace(run, inputs=inputs, attempt=attempt)
+    pool = live.pool_of(task.name)
+    if not missing and deciding.counts(pool):
+        deciding.ask(pool, live, run)
+        return
+    run = move(deciding, live.id, run, TaskStatus.QUEUED)
     if missing:
         _fail_for_missing(deciding, live, run, missing)
-        return
+    else:
+        hand_over(deciding, live, run)
+
+
+def hand_over(deciding: Deciding, live: LiveExecution, run: Run) -> None:
+    """Have a QUEUED attempt delivered to an executor (S11)."""
     at_hand = deciding.event if run.trigger_turn == deciding.turn else None
     deciding.change(Commanded(live.id, run, TaskAction.START, at_hand))
+
+
+def let_go(deciding: Deciding, live: LiveExecution, run: Run) -> None:
+    """The attempt has ended: the executor may forget it, and its slot is free (S44)."""
+    deciding.change(Withdrawn(run.id, run.attempt, ended=True))
+    key = live.pool_of(run.task)
+    pool = deciding.world.pools.get(key)
+    if pool is not None and run.id in pool.held:
+        deciding.change(SlotFreed(key, run.id))
+        deciding.touch(key)
 
 
 def stop_run(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:
     """Stop one run that is alive (S20)."""
     match run.status:
         case TaskStatus.RETRYING | TaskStatus.INIT:
+            end_waiting(deciding, live, run, reason)
+        case TaskStatus.QUEUED if deciding.world.waits_for_slot(live, run):
             end_waiting(deciding, live, run, reason)
         case TaskStatus.RUNNING | TaskStatus.QUEUED:
             move(deciding, live.id, run, TaskStatus.STOPPING, reason)
@@ -148,6 +176,8 @@ def drop_successor(deciding: Deciding, live: LiveExecution, run: Run, leaving: R
 
 def end_waiting(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:
     """End a run that no executor holds."""
+    if run.status is TaskStatus.QUEUED:
+        deciding.change(SlotForgone(live.pool_of(run.task), live.place_of(run)))
     move(deciding, live.id, run, TaskStatus.STOPPED, reason)
     deciding.change(TimerCleared(f"retry:{run.id}"))
 

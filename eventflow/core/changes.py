@@ -17,6 +17,7 @@ from eventflow.core.moves import (
     Told,
 )
 from eventflow.core.plan import Plan
+from eventflow.core.slots import PoolSet, SlotAwaited, SlotForgone, SlotFreed, SlotTaken
 from eventflow.core.world import Counters, Draft, Run, Timer
 from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure
@@ -189,5 +190,10 @@ Change = (
     | Fired
     | ResultKept
     | FailureKept
+    | PoolSet
+    | SlotAwaited
+    | SlotForgone
+    | SlotTaken
+    | SlotFreed
     | TurnTaken
 )

@@ -1,4 +1,4 @@
-"""Commands, obeyed or refused with a reason: run, stop, pause, and START/STOP/RESTART of a task."""
+"""Commands, obeyed or refused with a reason: of workflows, executions, tasks and pools."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from eventflow.core.actions import act
 from eventflow.core.changes import Paused, Registered, TimerCleared, TimerSet
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.executions import begin_waiting, create, stop_all
+from eventflow.core.handover import set_pool
 from eventflow.core.world import Known, Timer
 from eventflow.model.status import ExecutionType, TaskAction
 
@@ -29,6 +30,8 @@ def decide_command(deciding: Deciding, verb: str, value: dict[str, Any]) -> None
             _task(deciding, value)
         case "pause" | "resume":
             _pause(deciding, value, paused=verb == "pause")
+        case "pool":
+            set_pool(deciding, value)
         case _:
             _refuse(deciding, None, f"unknown command {verb!r}")
 

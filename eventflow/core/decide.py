@@ -14,6 +14,7 @@ from eventflow.core.changes import Change, TurnTaken
 from eventflow.core.commands import decide_command
 from eventflow.core.decision import Deciding, Decision, Outcome
 from eventflow.core.executions import create
+from eventflow.core.handover import hand_on
 from eventflow.core.judge import Ask, Judged, judge
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, RunCreated, RunMoved, Told
 from eventflow.core.plan import Rule
@@ -27,6 +28,7 @@ COMMAND = "eventflow.command."
 REPORT = "eventflow.report."
 TASK_FACT = "eventflow.task."
 QUIET = "eventflow.timer.quiet"
+IDLE_POOL = "eventflow.timer.pool"
 SENDER = "eventflow"
 # How the outcome of an event begins that could not be decided.
 SET_ASIDE = "refused: it cannot be decided: "
@@ -59,9 +61,9 @@ def take(
         deciding.change(write)
     _decide(deciding, timer, result)
     # A rule may listen to the very report, timer or command that has just been decided (S4).
-    deciding.apply(draft)
+    hand_on(deciding, draft)
     _decide_rules(deciding, judged, told)
-    deciding.apply(draft)
+    hand_on(deciding, draft)
     return Decision(
         event,
         turn,
@@ -184,6 +186,8 @@ def _decide(deciding: Deciding, timer: Timer | None, result: str | None) -> None
         decide_alarm(deciding, timer)
     elif key == QUIET:
         decide_quiet(deciding, deciding.event.value["workflow_execution_id"])
+    elif key == IDLE_POOL:
+        deciding.touch((deciding.event.namespace, deciding.event.value["pool"]))
 
 
 def _decide_rules(deciding: Deciding, judged: Judged, told: list[Rule]) -> None:

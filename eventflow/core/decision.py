@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from eventflow.core.changes import Change
 from eventflow.core.judge import Verdict
-from eventflow.core.world import Draft, World
+from eventflow.core.pools import Place, PoolKey
+from eventflow.core.world import Draft, LiveExecution, Run, World
 from eventflow.model.event import Event
+from eventflow.model.settings import DEFAULT_POOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class Decision:
     verdicts: tuple[Verdict, ...] = ()
 
 
+class Asked(NamedTuple):
+    """A run that is to be QUEUED and wants a slot, and its place among those who do."""
+
+    place: Place
+    live: LiveExecution
+    run: Run
+
+
 @dataclass(slots=True)
 class Deciding:
     """A decision in the making: what the parts of the core write their changes to.
@@ -48,6 +59,7 @@ class Deciding:
     Attributes:
         now: The batch's time: what deadlines and delays are counted from.
         at: When the event happened, for the history: of a report, when it came.
+        pools: Pools in which somebody may be next, with those that asked for a slot (S44).
     """
 
     world: World
@@ -57,6 +69,7 @@ class Deciding:
     at: datetime
     changes: list[Change] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+    pools: dict[PoolKey, list[Asked]] = field(default_factory=dict)
     _runs: int = 0
     _executions: int = 0
     _applied: int = 0
@@ -71,6 +84,18 @@ class Deciding:
 
     def change(self, change: Change) -> None:
         self.changes.append(change)
+
+    def counts(self, pool: PoolKey) -> bool:
+        """Whether a pool's slots are counted: a `default` that nobody has set has no end."""
+        return pool[1] != DEFAULT_POOL or pool in self.world.pools
+
+    def ask(self, pool: PoolKey, live: LiveExecution, run: Run) -> None:
+        """Have a run QUEUED, and handed over as soon as it is its turn."""
+        self.pools.setdefault(pool, []).append(Asked(live.place_of(run), live, run))
+
+    def touch(self, pool: PoolKey) -> None:
+        """Say that somebody in a pool may be next."""
+        self.pools.setdefault(pool, [])
 
     def apply(self, draft: Draft) -> None:
         """Make what was decided so far true in the draft: what is decided next builds on it."""

@@ -102,7 +102,7 @@ class TaskExplained:
         cut: The chain goes on, further back than was looked.
         stopped_by: What stopped or restarted the run, where a rule or a command did.
         failures: How its attempts failed, oldest first.
-        notes: What else keeps it from running.
+        notes: What else keeps it from running: of a run that waits for a slot, how its pool stands.
         refused: Commands for this task that were refused.
     """
 

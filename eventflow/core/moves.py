@@ -6,6 +6,7 @@ from datetime import datetime
 from eventflow.core.plan import Plan
 from eventflow.core.world import Draft, LiveExecution, Run, Standing
 from eventflow.model.records import WorkflowExecution
+from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import ALIVE, WORKFLOW_ENDED, TaskStatus, WorkflowStatus
 
 
@@ -92,6 +93,7 @@ class RunCreated:
     turn: int
     started_by: str
     behind: Run | None = None  # the run that is being stopped and that this one waits for (S21)
+    pool: str = DEFAULT_POOL
 
     def apply(self, draft: Draft) -> None:
         live = draft.world.executions[self.execution_id]

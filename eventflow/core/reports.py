@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from eventflow.core.actions import drop_successor, move, queue
+from eventflow.core.actions import drop_successor, let_go, move, queue
 from eventflow.core.changes import FailureKept, ResultKept, TimerCleared, TimerSet, Withdrawn
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.moves import RunMoved
@@ -29,6 +29,9 @@ def decide_report(deciding: Deciding, kind: str, value: dict[str, Any], result: 
     run = live.run(value["run_id"], value["task"]) if live is not None else None
     if live is None or run is None or not run.alive or run.attempt != value["attempt"]:
         _ignore(deciding, value, f"ignored: late report {kind}")
+        return
+    if deciding.world.waits_for_slot(live, run):
+        _ignore(deciding, value, f"ignored: report {kind} while it waits for a slot")
         return
     if kind == "running":
         _began(deciding, live, run, value)
@@ -130,7 +133,7 @@ def _refused(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str,
 
 def _again(deciding: Deciding, live: LiveExecution, run: Run, reason: str, wait: timedelta) -> None:
     """RETRYING, and QUEUED for the next attempt when the wait is over (S27, S28)."""
-    deciding.change(Withdrawn(run.id, run.attempt, ended=True))
+    let_go(deciding, live, run)
     deciding.change(TimerCleared(f"timeout:{run.id}"))
     run = replace(run, began_at=None, timed_out=False)
     run = move(deciding, live.id, run, TaskStatus.RETRYING, reason)
@@ -156,7 +159,7 @@ def _end(
 ) -> None:
     """The run has ended; a successor that waited for it goes ahead (S21)."""
     move(deciding, live.id, run, status, reason)
-    deciding.change(Withdrawn(run.id, run.attempt, ended=True))
+    let_go(deciding, live, run)
     if live.plan.tasks[run.task].settings.timeout is not None:
         deciding.change(TimerCleared(f"timeout:{run.id}"))
     standing = live.standing(run.task)

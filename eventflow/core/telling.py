@@ -17,7 +17,7 @@ from eventflow.core.explanation import (
 )
 from eventflow.model.event import Event
 from eventflow.model.keys import RESERVED
-from eventflow.model.records import TaskExecution
+from eventflow.model.records import PoolRecord, TaskExecution
 
 When = Callable[[datetime], str]
 _VALUE_WIDTH = 200
@@ -37,6 +37,16 @@ def tell(explained: Explained, when: When) -> list[str]:
             return _workflow(explained, when)
         case ExecutionExplained():
             return _execution(explained, when)
+
+
+def pool_in_words(pool: PoolRecord) -> str:
+    """How a pool stands: `pool gpu: 2 slots, 2 held, 5 wait`."""
+    slots = "no limit" if pool.slots is None else f"{pool.slots} slots"
+    if pool.slots == 1:
+        slots = "1 slot"
+    if not pool.is_set and pool.slots is not None:
+        slots = "nobody has set it"
+    return f"pool {pool.name}: {slots}, {pool.held} held, {pool.waiting} waiting"
 
 
 def _workflow(explained: WorkflowExplained, when: When) -> list[str]:
@@ -69,6 +79,7 @@ def _task(task: TaskExplained, when: When) -> list[str]:
     if run is None:
         return _not_started(task, when)
     lines = [f"{_name(run)} of execution {task.workflow_execution_id} is {_stands(run)}."]
+    lines += [f"{_IN}{note}" for note in task.notes]
     lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
     lines += _stop(task.stopped_by, when)
     lines += _chain(task.chain, when, cut=task.cut)
@@ -86,6 +97,7 @@ def _in_short(task: TaskExplained, when: When) -> list[str]:
     if task.run is None:
         return _not_started(task, when)
     lines = [f"{_name(task.run)} is {_stands(task.run)}."]
+    lines += [f"{_IN}{note}" for note in task.notes]
     lines += _stop(task.stopped_by, when)
     for link in task.chain[:1]:
         lines += [f"{_IN}{line}" for line in _link(link, when)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from eventflow.core.index import RuleIndex
 from eventflow.core.plan import Plan, Trigger
+from eventflow.core.pools import Place, Pool, PoolKey, place_of
 from eventflow.model.records import WorkflowExecution
 from eventflow.model.status import ALIVE, TaskStatus
 
@@ -109,6 +110,14 @@ class LiveExecution:
     def standing(self, task: str) -> Standing:
         return self.standings.get(task, NEVER_RUN)
 
+    def pool_of(self, task: str) -> PoolKey:
+        """The pool whose slots a task takes (S44)."""
+        return (self.plan.namespace, self.plan.tasks[task].settings.pool)
+
+    def place_of(self, run: Run) -> Place:
+        """Where a run stands in the line of its pool, when it waits there."""
+        return place_of(self.plan.tasks[run.task].settings.priority, run.id)
+
     def run(self, run_id: int, task: str) -> Run | None:
         """One of the task's runs that are still in the picture."""
         standing = self.standing(task)
@@ -192,9 +201,18 @@ class World:
         self.running: dict[str, dict[int, LiveExecution]] = {}
         # id of a run that is alive -> its execution and task
         self.homes: dict[int, tuple[int, str]] = {}
+        # Pools that are counted; a `default` that nobody has set costs nothing (S44).
+        self.pools: dict[PoolKey, Pool] = {}
 
     def known(self, namespace: str, name: str) -> Known | None:
         return self.workflows.get((namespace, name))
+
+    def waits_for_slot(self, live: LiveExecution, run: Run) -> bool:
+        """Whether a run is QUEUED and no executor has heard of it (S44)."""
+        if run.status is not TaskStatus.QUEUED:
+            return False
+        pool = self.pools.get(live.pool_of(run.task))
+        return pool is not None and pool.has(live.place_of(run))
 
     def learn(self, plan: Plan) -> None:
         """Know a snapshot's task rules; a snapshot that is known stays as it is."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from eventflow.model.event import Event
+from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import ENDED, WORKFLOW_ENDED, ExecutionType, TaskStatus, WorkflowStatus
 
 
@@ -59,7 +60,9 @@ class TaskExecution:
         end_date: When the run ended, aware UTC; `None` before.
         started_by: What made the rule act: an event's key, or `autostart`, `command`, `periodic`.
         trigger_turn: The turn of the event that started it (S8).
+        reason: Why it ended as it did, or what it waits for; may be empty.
         log_path: Where the newest attempt's output is, or empty.
+        pool: Of whose slots its attempts take one (S44).
     """
 
     id: int
@@ -76,6 +79,7 @@ class TaskExecution:
     trigger_turn: int = 0
     reason: str = ""
     log_path: str = ""
+    pool: str = DEFAULT_POOL
 
     @property
     def key(self) -> TaskExecutionKey:
@@ -117,6 +121,26 @@ class WorkflowExecution:
     @property
     def ended(self) -> bool:
         return self.status in WORKFLOW_ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRecord:
+    """A pool that was set, or that tasks are in now (S44).
+
+    Attributes:
+        slots: How many attempts may be with an executor at once; `None` for any number.
+        held: How many are; more than `slots` for a while after these were lowered.
+        waiting: How many attempts wait for a slot.
+        is_set: Whether somebody has set it. A pool that nobody has set, but for `default`, lets
+            nobody through.
+    """
+
+    namespace: str
+    name: str
+    slots: int | None
+    held: int = 0
+    waiting: int = 0
+    is_set: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

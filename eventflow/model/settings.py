@@ -7,8 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 from eventflow.errors import DefinitionError
+from eventflow.model.keys import check_name
 from eventflow.model.schedule import Schedule, parse_schedule
 from eventflow.model.suggest import nearest
+
+DEFAULT_POOL = "default"
 
 
 class OperatorConfigItem(StrEnum):
@@ -28,6 +31,8 @@ class OperatorConfigItem(StrEnum):
     MAX_LOST = "max_lost"
     HEARTBEAT_TIMEOUT = "heartbeat_timeout"
     STOP_GRACE = "stop_grace"
+    POOL = "pool"
+    PRIORITY = "priority"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,8 @@ class TaskSettings:
         max_lost: Lost attempts in a row that are made up for (S28).
         heartbeat_timeout: Seconds of silence after which an attempt counts as lost.
         stop_grace: Seconds between the request to stop and the kill (S20).
+        pool: Of whose slots one is held while an attempt is with an executor (S44).
+        priority: Among those that wait for the same pool; the larger one starts first.
     """
 
     periodic_expression: Schedule | None = None
@@ -65,6 +72,8 @@ class TaskSettings:
     max_lost: int = 3
     heartbeat_timeout: float = 60.0
     stop_grace: float = 10.0
+    pool: str = DEFAULT_POOL
+    priority: int = 0
 
     def describe(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON."""
@@ -97,6 +106,23 @@ class TaskSettings:
 
 
 MAX_RETRY_DELAY = 7 * 24 * 3600.0
+MAX_PRIORITY = 1000
+MAX_SLOTS = 1_000_000
+
+
+def check_pool(namespace: str, name: str, slots: object) -> None:
+    """Refuse what no pool can be (S44).
+
+    Raises:
+        DefinitionError: If a name is no token, or the slots are no number from 0 and not `None`.
+    """
+    check_name("namespace", namespace)
+    check_name("pool", name)
+    if slots is not None and (type(slots) is not int or not 0 <= slots <= MAX_SLOTS):
+        raise DefinitionError(
+            f"pool {name!r}: slots are a whole number from 0 to {MAX_SLOTS}, or none at all for "
+            f"any number; got {slots!r}"
+        )
 
 
 def settings_from(task_name: str, config: dict[str, Any]) -> TaskSettings:
@@ -166,6 +192,22 @@ def _exceptions(what: str, value: Any) -> tuple[type[BaseException], ...]:
     return kinds
 
 
+def _pool(what: str, value: Any) -> str:
+    try:
+        check_name("pool", value)
+    except DefinitionError as error:
+        raise DefinitionError(f"{what}: {error}") from error
+    return str(value)
+
+
+def _priority(what: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_PRIORITY:
+        raise DefinitionError(
+            f"{what} is a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}, got {value!r}"
+        )
+    return value
+
+
 def _overlap(what: str, value: Any) -> str:
     return _one_of(what, value, ("skip", "restart"))
 
@@ -202,4 +244,6 @@ _CHECKS = {
     "max_lost": _count,
     "heartbeat_timeout": _over_zero,
     "stop_grace": _seconds,
+    "pool": _pool,
+    "priority": _priority,
 }

@@ -15,6 +15,7 @@ from eventflow.model.event import MAX_EVENT_BYTES, Event, check_event
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.keys import check_user_key
 from eventflow.model.records import DecisionRecord
+from eventflow.model.settings import check_pool
 from eventflow.model.status import TaskAction
 from eventflow.runtime.ids import draw_id
 from eventflow.store.ports import Store
@@ -121,6 +122,16 @@ class Client:
         """Ask that a workflow start nothing, or go on (S17)."""
         value = {"namespace": namespace, "workflow": workflow}
         return self._command("pause" if paused else "resume", value, namespace)
+
+    def set_pool(self, name: str, slots: int | None, namespace: str = "default") -> Event:
+        """Ask that a pool have so many slots; `None` is any number (S44).
+
+        Raises:
+            DefinitionError: If the name is no token, or the slots are no number from 0.
+        """
+        check_pool(namespace, name, slots)
+        value = {"namespace": namespace, "pool": name, "slots": slots}
+        return self._command("pool", value, namespace)
 
     def register(self, namespace: str, workflow: str, snapshot: str) -> Event:
         """Say that a snapshot is the newest of its workflow (S41)."""

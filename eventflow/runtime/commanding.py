@@ -53,6 +53,18 @@ class Commanding(ABC):
         """Undo `pause`."""
         self._obeyed(self.client.pause(*_named(workflow, namespace), paused=False))
 
+    def set_pool(self, name: str, slots: int | None, namespace: str = "default") -> None:
+        """Let so many attempts of a pool's tasks run at once; `None` is any number (S44).
+
+        What fits is handed over at once. Where slots were taken away, those who hold one keep it
+        to the end of their attempt. The pool `default` has no limit until it is set; any other lets
+        nobody through before.
+
+        Raises:
+            DefinitionError: If the name is no token, or the slots are no number from 0.
+        """
+        self._obeyed(self.client.set_pool(name, slots, namespace))
+
     def _act(self, execution: WorkflowExecution | int, task_name: str, action: TaskAction) -> str:
         record = self._obeyed(self.client.task(id_of(execution), task_name, action))
         return record.did if record is not None else ""

@@ -135,7 +135,7 @@ class JobMaker:
         settings = plan.tasks[run.task].settings
         return Job(
             workflow_execution=record,
-            task_execution=task_record(record, run, self._now()),
+            task_execution=task_record(record, run, self._now(), settings.pool),
             trigger_event=self._trigger(order, run, record),
             code=self._code_of(record.snapshot),
             inputs=run.inputs or {},
@@ -154,7 +154,7 @@ class JobMaker:
         return record.trigger_event
 
 
-def task_record(record: WorkflowExecution, run: Run, now: datetime) -> TaskExecution:
+def task_record(record: WorkflowExecution, run: Run, now: datetime, pool: str) -> TaskExecution:
     """The run as its own code sees it."""
     return TaskExecution(
         id=run.id,
@@ -166,4 +166,5 @@ def task_record(record: WorkflowExecution, run: Run, now: datetime) -> TaskExecu
         execution_type=record.execution_type,
         begin_date=run.began_at or now,
         trigger_turn=run.trigger_turn,
+        pool=pool,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from eventflow.core.explain import Act, also_wanted, kept_by, last_event, rule_condition
 from eventflow.core.explanation import LastEvent, RuleExplained
+from eventflow.core.telling import pool_in_words
 from eventflow.core.waiting import arrived, can_be_met, missing, starts_by_itself
 from eventflow.errors import NotFoundError
 from eventflow.model.condition import Condition
@@ -160,6 +161,17 @@ class Facts:
         if all(rule.action == "STOP" for rule in rules):
             return ("no rule starts it, only a command does",)
         return ()
+
+    def slot_notes(self, run: TaskExecution) -> tuple[str, ...]:
+        """How the pool stands for whose slot a run waits (S44)."""
+        if run.status is not TaskStatus.QUEUED or not run.reason:
+            return ()
+        key = (self.execution.namespace, run.pool)
+        return tuple(
+            pool_in_words(pool)
+            for pool in self._store.pools()
+            if (pool.namespace, pool.name) == key
+        )
 
     def _rule(self, workflow: Workflow, task: str, number: int, rule: TaskRule) -> RuleExplained:
         kept, latches = kept_by(self._state, f"{task}/{number}")

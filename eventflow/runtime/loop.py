@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 from eventflow.clock import Clock
 from eventflow.core.completion import ending_of
-from eventflow.core.decide import QUIET, SENDER, facts_of, set_aside, take
+from eventflow.core.decide import IDLE_POOL, QUIET, SENDER, facts_of, set_aside, take
 from eventflow.core.decision import Decision
+from eventflow.core.handover import idle_pools
 from eventflow.core.judge import Ask
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping, RunMoved
+from eventflow.core.pools import PoolKey
 from eventflow.core.world import Draft, Timer, World
 from eventflow.errors import StoreError, StoreRefusedError
 from eventflow.executors.port import Report
@@ -97,6 +99,8 @@ class Loop:
         self._alone = 0
         # Executions that may have fallen quiet. After a restart: all in which nothing is alive.
         self._touched = {live.id: None for live in world.executions.values() if not live.alive}
+        # Only a world that was loaded has any: those who held the slots are parked.
+        self._idle = idle_pools(world)
 
     def step(self) -> bool:
         """Decide one batch; `False` when nothing had come in.
@@ -113,16 +117,14 @@ class Loop:
         events = self._store.undecided(limit)
         truncated = len(events) == limit
         due = self.timers.due(now, limit)
-        if not (events or arrived or self.inbox or due or self._touched):
+        if not (events or arrived or self.inbox or due or self._touched or self._idle):
             self._alone = 0
             return False
         self.inbox.hold(arrived, self._store.last_offset if truncated else None)
         self._prepare(events)
         ready = self.inbox.take(events[-1].offset if truncated else None)
         batch = _Round(now, bool(self._alone), read_to=self._cursor, touched=dict(self._touched))
-        if batch.alone:
-            self._alone -= 1
-            events, ready, due = self._first(events, ready, due)
+        self._alone -= batch.alone
         draft = Draft(self.world)
         try:
             with _no_collection():
@@ -137,23 +139,12 @@ class Loop:
                 raise
             return True
         self._touched = batch.touched
+        self._idle = idle_pools(self.world) if self._idle else []
         self.inbox.put_back(ready[len(ready) - undone :])
         if not batch.decisions:
             return False
         self._after_commit(batch)
         return True
-
-    def _first(
-        self, events: list[Event], ready: list[Arrived], due: list[Timer]
-    ) -> tuple[list[Event], list[Arrived], list[Timer]]:
-        """Leave the first input in its order of deciding, and hold the rest."""
-        if events:
-            self.inbox.put_back(ready)
-            return events[:1], [], []
-        if ready:
-            self.inbox.put_back(ready[1:])
-            return [], ready[:1], []
-        return [], [], due[:1]
 
     def _looks_for_cause(self, batch: _Round, error: BaseException) -> bool:
         """Whether a batch failed for what is in it: then the one input is found and set aside."""
@@ -187,6 +178,8 @@ class Loop:
             self.inbox.drop_first()
         if entry.event.key == QUIET:
             self._touched.pop(entry.event.workflow_execution_id or 0, None)
+        if entry.event.key == IDLE_POOL:
+            self._idle = []
         self._after_commit(aside)
 
     def _after_commit(self, batch: _Round) -> None:
@@ -207,6 +200,8 @@ class Loop:
             yield _Input(event_of(report, home, namespace, arrived.at), report=report)
         for timer in due:
             yield _Input(_alarm(timer, now), timer=timer)
+        for pool in self._idle:
+            yield _Input(_idle_pool(pool, now))
 
     def _decide(
         self, draft: Draft, batch: _Round, inputs: Iterator[_Input]
@@ -222,10 +217,8 @@ class Loop:
             self._take(draft, batch, entry, facts)
             while facts and len(batch.decisions) < TURN_LIMIT:
                 self._take(draft, batch, _Input(facts.popleft()), facts)
-            if facts:
+            if facts or batch.alone:
                 return list(facts), sum(rest.report is not None for rest in inputs)
-        if batch.alone and batch.entry is not None:
-            return [], 0
         while (quiet := self._quiet(draft, batch)) is not None:
             batch.entry = _Input(quiet)
             self._take(draft, batch, batch.entry, facts)
@@ -308,6 +301,11 @@ def _no_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _idle_pool(pool: PoolKey, now: datetime) -> Event:
+    namespace, name = pool
+    return Event(IDLE_POOL, {"pool": name}, namespace=namespace, sender=SENDER, time=now)
 
 
 def _alarm(timer: Timer, now: datetime) -> Event:

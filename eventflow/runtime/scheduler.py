@@ -19,6 +19,7 @@ from eventflow.model.event import Event
 from eventflow.model.records import (
     DecisionRecord,
     EventCount,
+    PoolRecord,
     TaskExecutionKey,
     WorkflowExecution,
 )
@@ -291,6 +292,10 @@ class Scheduler(Commanding):
     def workflows(self) -> list[WorkflowRecord]:
         """The registered workflows."""
         return self.store.workflows()
+
+    def pools(self) -> list[PoolRecord]:
+        """Pools that were set or that tasks are in: slots, how many are held, who waits (S44)."""
+        return self.store.pools()
 
     def on(self, signal: Signal, receiver: Receiver) -> Receiver:
         """Call `receiver(scheduler, **arguments)` for each signal of this scheduler's."""

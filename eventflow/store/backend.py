@@ -18,6 +18,7 @@ from eventflow.model.jsonvalue import read
 from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
+    PoolRecord,
     StatusChange,
     TaskExecution,
     VerdictRecord,
@@ -25,7 +26,7 @@ from eventflow.model.records import (
 )
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store import queries
-from eventflow.store.data_tables import AttemptFailureTable, SnapshotTable, WorkflowTable
+from eventflow.store.data_tables import AttemptFailureTable, PoolTable, SnapshotTable, WorkflowTable
 from eventflow.store.database import Database
 from eventflow.store.log import event_of
 from eventflow.store.ports import SnapshotRecord, TimerRecord, WorkflowRecord
@@ -33,6 +34,7 @@ from eventflow.store.records import (
     decision_of,
     execution_of,
     failure_of,
+    pools_of,
     status_change_of,
     task_execution_of,
     timer_record_of,
@@ -44,6 +46,7 @@ from eventflow.store.rows import (
     ExecutionRow,
     FailureRow,
     HistoryRow,
+    PoolRow,
     RunRow,
     TimerRow,
     VerdictRow,
@@ -239,6 +242,14 @@ class SqliteBackend:
         statement = select(WorkflowTable).order_by(WorkflowTable.namespace, WorkflowTable.name)
         with self._database.session() as session:
             return [workflow_of(_row(WorkflowRow, one)) for one in session.exec(statement)]
+
+    def pools(self) -> list[PoolRecord]:
+        with self._database.session() as session:
+            rows = [_row(PoolRow, one) for one in session.exec(select(PoolTable))]
+            busy = session.connection().exec_driver_sql(queries.BUSY_IN_POOLS)
+            return pools_of(
+                rows, {(space, name, bool(waits)): count for space, name, waits, count in busy}
+            )
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None:
         with self._database.session() as session:

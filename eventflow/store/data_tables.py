@@ -21,6 +21,21 @@ class WorkflowTable(Table, table=True):
     registered_at: datetime = Field(sa_type=Instant)
 
 
+class PoolTable(Table, table=True):
+    """A pool that was set, and how many slots it has; NULL is any number (S44)."""
+
+    __tablename__ = "pool"
+    __table_args__ = (
+        CheckConstraint("slots >= 0", name="pool_slots"),
+        {"sqlite_with_rowid": False},
+    )
+
+    namespace: str = Field(primary_key=True, sa_type=Text)
+    name: str = Field(primary_key=True, sa_type=Text)
+    slots: int | None
+    set_at: datetime = Field(sa_type=Instant)
+
+
 class SnapshotTable(Table, table=True):
     """Where the code of a snapshot lies; never the code itself."""
 

@@ -30,6 +30,7 @@ from eventflow.core.moves import (
     RunMoved,
     Told,
 )
+from eventflow.core.slots import PoolSet, SlotAwaited, SlotForgone, SlotFreed, SlotTaken
 from eventflow.core.world import Run, Timer
 from eventflow.model.status import ENDED, WORKFLOW_ENDED, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.ports import Batch
@@ -39,6 +40,7 @@ from eventflow.store.rows import (
     FiringRow,
     HistoryRow,
     OutboxRow,
+    PoolRow,
     Rows,
     StateKey,
     TimerRow,
@@ -167,10 +169,7 @@ class _Gathering:
 
     def run_moved(self, change: RunMoved) -> None:
         run = change.run
-        seen = self._runs.get(run.id)
-        if seen is None:
-            seen = self._runs[run.id] = TouchedRun(run)
-        seen.run = run
+        seen = self._run(run)
         seen.dropped = seen.dropped or change.dropped
         if change.before is run.status:
             return
@@ -228,14 +227,33 @@ class _Gathering:
             )
         )
 
-    def nothing(self, change: Told | TurnTaken) -> None:
-        """What rules were told is worked out from the history; the turn is in the counters."""
+    def pool_set(self, change: PoolSet) -> None:
+        self.rows.pools[change.pool] = PoolRow(*change.pool, change.slots, change.at)
+
+    def slot_awaited(self, change: SlotAwaited) -> None:
+        self._run(change.run).reason = change.reason
+
+    def slot_taken(self, change: SlotTaken) -> None:
+        if change.place is not None:
+            self._run(change.run).reason = ""
+
+    def nothing(self, change: Told | TurnTaken | SlotForgone | SlotFreed) -> None:
+        """What rules were told is worked out from the history, who holds a slot or waits for one
+        from the statuses and the outbox; the turn is in the counters.
+        """
 
     def _keep_status(self, run: Run, at: datetime, reason: str) -> None:
         history = self.rows.history
         history.append(
             HistoryRow(run.id, self._turn, len(history), run.status.value, at, run.attempt, reason)
         )
+
+    def _run(self, run: Run) -> TouchedRun:
+        seen = self._runs.get(run.id)
+        if seen is None:
+            seen = self._runs[run.id] = TouchedRun(run)
+        seen.run = run
+        return seen
 
     def _execution(self, execution_id: int) -> TouchedExecution:
         execution = self._executions.get(execution_id)
@@ -261,6 +279,11 @@ _TAKES: dict[type, Callable[[_Gathering, Any], None]] = {
     Fired: _Gathering.fired,
     ResultKept: _Gathering.result_kept,
     FailureKept: _Gathering.failure_kept,
+    PoolSet: _Gathering.pool_set,
+    SlotAwaited: _Gathering.slot_awaited,
+    SlotForgone: _Gathering.nothing,
+    SlotTaken: _Gathering.slot_taken,
+    SlotFreed: _Gathering.nothing,
     TurnTaken: _Gathering.nothing,
 }
 

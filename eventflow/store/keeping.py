@@ -11,7 +11,15 @@ from eventflow.model.status import ALIVE, TaskStatus
 from eventflow.store.compiled import bound, table
 from eventflow.store.loading import Kept, Step
 from eventflow.store.log import event_of
-from eventflow.store.rows import ExecutionRow, OutboxRow, RunRow, StateKey, TimerRow, WorkflowRow
+from eventflow.store.rows import (
+    ExecutionRow,
+    OutboxRow,
+    PoolRow,
+    RunRow,
+    StateKey,
+    TimerRow,
+    WorkflowRow,
+)
 from eventflow.store.tables import LIVE
 
 Row = TypeVar("Row", bound=NamedTuple)
@@ -60,6 +68,7 @@ def kept_in(session: Session) -> Kept:
         runs=_rows(session, RunRow, _standing_runs()),
         states=_states(session),
         timers=_rows(session, TimerRow, columns(TimerRow, _TIMER)),
+        pools=_rows(session, PoolRow, columns(PoolRow, table("pool"))),
         outbox=_rows(
             session,
             OutboxRow,

@@ -251,6 +251,7 @@ def _orders(rows: Rows) -> list[Order]:
                 for row in rows.workflows.values()
             ],
         ),
+        Order(sql.PUT_POOL.text, sql.PUT_POOL.bind(rows.pools.values())),
         Order(sql.PAUSE, [(paused, *name) for name, paused in rows.paused.items()]),
     ]
     return [order for order in orders if order.rows]

@@ -11,13 +11,23 @@ from typing import NamedTuple
 
 from eventflow.core.changes import Commanded
 from eventflow.core.plan import Plan
+from eventflow.core.pools import HOLDS_SLOT, Pool
 from eventflow.core.world import Counters, LiveExecution, Run, Standing, World
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
+from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import BUSY, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.ports import Loaded
 from eventflow.store.records import execution_of, run_of, timer_of
-from eventflow.store.rows import ExecutionRow, OutboxRow, RunRow, StateKey, TimerRow, WorkflowRow
+from eventflow.store.rows import (
+    ExecutionRow,
+    OutboxRow,
+    PoolRow,
+    RunRow,
+    StateKey,
+    TimerRow,
+    WorkflowRow,
+)
 
 
 class Step(NamedTuple):
@@ -53,6 +63,7 @@ class Kept:
     states: list[tuple[StateKey, str]]
     timers: list[TimerRow]
     outbox: list[OutboxRow]
+    pools: list[PoolRow]
     untold: list[Event] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
@@ -81,6 +92,7 @@ def load(kept: Kept, plan_of: Callable[[str], Plan]) -> Loaded:
         live.stopping = row.stopping
         live.failed_by_timeout = bool(row.failed_by_timeout)
     _stand(world, kept.runs, told)
+    _fill_pools(world, kept)
     for state, text in kept.states:
         _remember(world, state, text)
     for timer in map(timer_of, kept.timers):
@@ -173,6 +185,35 @@ def _standing(rows: list[RunRow]) -> Standing:
         leaving = latest if waits else None
         latest = run_of(row)
     return Standing(latest, leaving, rows[-1].sequence_number, output=output)
+
+
+def _fill_pools(world: World, kept: Kept) -> None:
+    """Who holds a slot, and who waits: a QUEUED attempt that has no START in the outbox (S44).
+
+    Runs of executions that are parked do neither: nothing of them is with an executor.
+    """
+    pools = world.pools
+    for row in kept.pools:
+        pools[row.namespace, row.name] = Pool(row.slots)
+    handed = {
+        (row.task_execution_id, row.attempt)
+        for row in kept.outbox
+        if row.action == TaskAction.START
+    }
+    for run_id, (execution_id, task) in world.homes.items():
+        live = world.executions[execution_id]
+        key = live.pool_of(task)
+        run = live.run(run_id, task)
+        counted = key in pools or key[1] != DEFAULT_POOL
+        if not counted or run is None or run.status not in HOLDS_SLOT:
+            continue
+        pool = pools.setdefault(key, Pool(0, is_set=False))
+        if run.status is TaskStatus.QUEUED and (run_id, run.attempt) not in handed:
+            pool.line.append(live.place_of(run))
+        else:
+            pool.held[run_id] = None
+    for pool in pools.values():
+        pool.line.sort()
 
 
 def _told(kept: Kept) -> dict[tuple[int, str], tuple[int, TaskStatus] | None]:

@@ -168,6 +168,7 @@ class MemoryStore(MemoryReads):
                 if not key.workflow_execution_id or key.workflow_execution_id in live
             ],
             timers=list(shelves.timers.values()),
+            pools=list(shelves.pools.values()),
             outbox=list(shelves.outbox.values()),
             untold=untold,
             steps=[

@@ -8,22 +8,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Unpack
 
+from eventflow.core.pools import HOLDS_SLOT
 from eventflow.model.event import Event
 from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
     EventCount,
+    PoolRecord,
     StatusChange,
     TaskExecution,
     VerdictRecord,
     WorkflowExecution,
 )
-from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
+from eventflow.model.status import ExecutionType, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.ports import SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.records import (
     decision_of,
     execution_of,
     failure_of,
+    pools_of,
     status_change_of,
     task_execution_of,
     timer_record_of,
@@ -192,6 +195,21 @@ class MemoryReads:
         with self._lock:
             rows = sorted(self._shelves.workflows.values())
         return [workflow_of(row) for row in rows]
+
+    def pools(self) -> list[PoolRecord]:
+        shelves = self._shelves
+        with self._lock:
+            busy = Counter(
+                (
+                    shelves.executions[row.workflow_execution_id].namespace,
+                    row.pool,
+                    row.status == TaskStatus.QUEUED
+                    and (row.id, row.attempt, TaskAction.START) not in shelves.outbox,
+                )
+                for row in shelves.runs.values()
+                if row.status in HOLDS_SLOT
+            )
+            return pools_of(shelves.pools.values(), busy)
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None:
         return self._shelves.snapshots.get(snapshot_hash)

@@ -18,6 +18,7 @@ from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
     EventCount,
+    PoolRecord,
     StatusChange,
     TaskExecution,
     VerdictRecord,
@@ -307,6 +308,10 @@ class StateBackend(Protocol):
 
     def workflows(self) -> list[WorkflowRecord]:
         """By namespace and name."""
+        ...
+
+    def pools(self) -> list[PoolRecord]:
+        """Pools that were set, or that runs hold slots of or wait for, by namespace and name."""
         ...
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None: ...

@@ -2,20 +2,41 @@
 
 from typing import Any
 
-from sqlalchemy import Select, bindparam, literal_column, select
+from sqlalchemy import Select, and_, bindparam, func, literal_column, select
 
-from eventflow.model.status import TaskStatus
+from eventflow.model.status import BUSY, TaskAction, TaskStatus
+from eventflow.store.columns import one_of
 from eventflow.store.compiled import table, text_of
 
 _CURSOR, _DEDUP, _EVENT = table("cursor"), table("dedup"), table("event")
 _EXECUTION, _RUN, _RESULT = table("workflow_execution"), table("task_execution"), table("result")
-_DATA, _VALUE = table("workflow_data"), table("deterministic_value")
+_DATA, _VALUE, _OUTBOX = table("workflow_data"), table("deterministic_value"), table("outbox")
 
 
 def _first_of(statement: Select[Any]) -> str:
     # SQLAlchemy would bind an OFFSET too.
     return text_of(statement) + " LIMIT 1"
 
+
+_WAITS = and_(_RUN.c.status == literal_column(f"'{TaskStatus.QUEUED}'"), _OUTBOX.c.action.is_(None))
+# Who waits for a slot is QUEUED without a START. In these words SQLite uses the index of busy runs.
+BUSY_IN_POOLS = text_of(
+    select(_EXECUTION.c.namespace, _RUN.c.pool, _WAITS, func.count())
+    .join_from(_RUN, _EXECUTION, _EXECUTION.c.id == _RUN.c.workflow_execution_id)
+    .outerjoin(
+        _OUTBOX,
+        and_(
+            _OUTBOX.c.task_execution_id == _RUN.c.id,
+            _OUTBOX.c.attempt == _RUN.c.attempt,
+            _OUTBOX.c.action == literal_column(f"'{TaskAction.START}'"),
+        ),
+    )
+    .where(
+        literal_column(one_of("task_execution.status", BUSY)),
+        _RUN.c.status != literal_column(f"'{TaskStatus.RETRYING}'"),
+    )
+    .group_by(_EXECUTION.c.namespace, _RUN.c.pool, _WAITS)
+)
 
 # SQLite keeps the highest offset ever given, also when its event is gone.
 NEWEST_OFFSET = "SELECT seq FROM sqlite_sequence WHERE name = 'event'"

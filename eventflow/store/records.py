@@ -1,5 +1,6 @@
 """Rows turned into what users read and into what the core decides on."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from eventflow.model.jsonvalue import read
 from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
+    PoolRecord,
     StatusChange,
     TaskExecution,
     VerdictRecord,
     WorkflowExecution,
 )
+from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store.ports import TimerRecord, WorkflowRecord
 from eventflow.store.rows import (
@@ -21,6 +24,7 @@ from eventflow.store.rows import (
     ExecutionRow,
     FailureRow,
     HistoryRow,
+    PoolRow,
     RunRow,
     TimerRow,
     VerdictRow,
@@ -72,6 +76,7 @@ def task_execution_of(
         trigger_turn=row.trigger_turn,
         reason=row.reason,
         log_path=str(log_path) if log_path is not None else "",
+        pool=row.pool,
     )
 
 
@@ -150,6 +155,29 @@ def workflow_of(row: WorkflowRow) -> WorkflowRecord:
         paused=bool(row.paused),
         registered_at=row.registered_at,
     )
+
+
+def pools_of(
+    rows: Iterable[PoolRow], busy: Mapping[tuple[str, str, bool], int]
+) -> list[PoolRecord]:
+    """Pools with how they stand.
+
+    Args:
+        rows: Those that were set.
+        busy: Namespace, pool, and whether they wait -> how many runs wait for a slot, or hold one.
+    """
+    slots = {(row.namespace, row.name): row.slots for row in rows}
+    return [
+        PoolRecord(
+            namespace=key[0],
+            name=key[1],
+            slots=slots.get(key, None if key[1] == DEFAULT_POOL else 0),
+            held=busy.get((*key, False), 0),
+            waiting=busy.get((*key, True), 0),
+            is_set=key in slots,
+        )
+        for key in sorted({*slots, *(key[:2] for key in busy)})
+    ]
 
 
 def timer_record_of(row: TimerRow) -> TimerRecord:

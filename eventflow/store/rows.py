@@ -69,6 +69,7 @@ class RunRow(NamedTuple):
     started_by: str
     trigger_turn: int
     inputs: str | None
+    pool: str
     reason: str
 
 
@@ -198,6 +199,15 @@ class WorkflowRow(NamedTuple):
     registered_at: datetime
 
 
+class PoolRow(NamedTuple):
+    """A pool that was set; `slots` is `None` for any number (S44)."""
+
+    namespace: str
+    name: str
+    slots: int | None
+    set_at: datetime
+
+
 @dataclass(slots=True)
 class Rows:
     """What one batch writes.
@@ -232,3 +242,4 @@ class Rows:
     failures: list[FailureRow] = field(default_factory=list)
     workflows: dict[tuple[str, str], WorkflowRow] = field(default_factory=dict)
     paused: dict[tuple[str, str], bool] = field(default_factory=dict)
+    pools: dict[tuple[str, str], PoolRow] = field(default_factory=dict)

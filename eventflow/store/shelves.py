@@ -17,6 +17,7 @@ from eventflow.store.rows import (
     FiringRow,
     HistoryRow,
     OutboxRow,
+    PoolRow,
     Rows,
     RunRow,
     RunUpdate,
@@ -46,6 +47,7 @@ class Shelves:
     turns: dict[int, int] = field(default_factory=dict)
     seen: dict[DedupKey, Seen] = field(default_factory=dict)
     workflows: dict[tuple[str, str], WorkflowRow] = field(default_factory=dict)
+    pools: dict[tuple[str, str], PoolRow] = field(default_factory=dict)
     snapshots: dict[str, SnapshotRecord] = field(default_factory=dict)
     executions: dict[int, ExecutionRow] = field(default_factory=dict)
     started: dict[int, int] = field(default_factory=dict)
@@ -103,6 +105,7 @@ class Shelves:
             before = self.workflows.get(name)
             paused = before.paused if before is not None else False
             self.workflows[name] = workflow._replace(paused=paused)
+        self.pools.update(rows.pools)
         for name, is_paused in rows.paused.items():
             self.workflows[name] = self.workflows[name]._replace(paused=is_paused)
 

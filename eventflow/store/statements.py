@@ -12,6 +12,7 @@ from eventflow.store.rows import (
     FiringRow,
     HistoryRow,
     OutboxRow,
+    PoolRow,
     RunRow,
     RunUpdate,
     StateKey,
@@ -42,6 +43,7 @@ INSERT_FIRING = insert_into("schedule_firing", FiringRow._fields)
 INSERT_FAILURE = insert_into("attempt_failure", FailureRow._fields)
 INSERT_WORKFLOW = insert_into("workflow", WorkflowRow._fields, on_repeat="IGNORE")
 PUT_STATE = insert_into("state", (*StateKey._fields, "value"), on_repeat="REPLACE")
+PUT_POOL = insert_into("pool", PoolRow._fields, on_repeat="REPLACE")
 PUT_TIMER = insert_into("timer", TimerRow._fields, on_repeat="REPLACE")
 PUT_RESULT = insert_into("result", ("task_execution_id", "value"), on_repeat="REPLACE")
 PUT_DATA = insert_into("workflow_data", _DATA.c.keys(), on_repeat="REPLACE")

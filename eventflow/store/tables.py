@@ -169,6 +169,7 @@ class TaskExecutionTable(Table, table=True):
     started_by: str = Field(sa_type=Text)
     trigger_turn: int = Field(sa_type=BigInteger)
     inputs: str | None = Field(sa_type=Text)
+    pool: str = Field(sa_type=Text)
     reason: str = Field(sa_type=Text)
 
 

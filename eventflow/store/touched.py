@@ -100,6 +100,7 @@ class TouchedRun:
             created.started_by,
             run.trigger_turn,
             json_text(run.inputs) if run.inputs is not None else None,
+            created.pool,
             self.reason or "",
         )
 

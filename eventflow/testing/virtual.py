@@ -15,6 +15,7 @@ from eventflow.executors.port import AttemptKey, Code, Report, ReportKind
 from eventflow.model.event import Event
 from eventflow.model.records import (
     DecisionRecord,
+    PoolRecord,
     TaskExecution,
     TaskExecutionKey,
     WorkflowExecution,
@@ -222,6 +223,10 @@ class VirtualScheduler(Commanding):
     ) -> Explained:
         """Why something ran, or what it still waits for (S42)."""
         return explain(self.store, key, task_name, namespace=namespace)
+
+    def pools(self) -> list[PoolRecord]:
+        """Pools that were set or that tasks are in: slots, how many are held, who waits (S44)."""
+        return self.store.pools()
 
     def events(self, *keys: str) -> list[Event]:
         """The events of the log that fit one of the patterns; users' own when none is given."""

@@ -281,4 +281,8 @@ def picture(world: World) -> dict[str, Any]:
         "counters": world.counters,
         "running": {one: set(ids) for one, ids in world.running.items() if ids},
         "homes": dict(world.homes),
+        "pools": {
+            key: (pool.slots, pool.is_set, set(pool.held), list(pool.line))
+            for key, pool in world.pools.items()
+        },
     }

@@ -11,9 +11,11 @@ from workflows_at_random import workflows
 
 from eventflow import Event, TaskAction, TaskStatus, Workflow
 from eventflow.core.decide import COMMAND, take
+from eventflow.core.pools import HOLDS_SLOT
 from eventflow.core.world import Draft, Timer
 from eventflow.model.status import ALIVE, BUSY, MOVES
 
+POOLS = ("default", "p", "q")
 KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
 
 
@@ -24,6 +26,8 @@ class Core(RuleBasedStateMachine):
         super().__init__()
         self.bench = Bench()
         self.seen_timers: dict[Timer, None] = {}
+        self.held = dict.fromkeys(POOLS, 0)
+        self.counted: set[str] = set()
 
     @initialize(workflow=workflows())
     def begin(self, workflow: Workflow) -> None:
@@ -80,6 +84,10 @@ class Core(RuleBasedStateMachine):
         """A timer goes off: one that is set, or one that was moved or cleared since."""
         self.bench.alarm(data.draw(st.sampled_from(list(self.seen_timers))))
 
+    @rule(name=st.sampled_from(POOLS), slots=st.sampled_from([None, 0, 1, 1, 2]))
+    def set_pool(self, name: str, slots: int | None) -> None:
+        self.bench.command("pool", namespace="default", pool=name, slots=slots)
+
     @rule(seconds=st.sampled_from([1, 700]))
     def wait(self, seconds: int) -> None:
         self.bench.wait(seconds=seconds)
@@ -114,6 +122,8 @@ class Core(RuleBasedStateMachine):
                     ),
                     Event(COMMAND + "stop", {"workflow_execution_id": live_id}),
                     Event(COMMAND + "run", {"namespace": "default", "workflow": "w"}),
+                    Event(COMMAND + "pool", {"namespace": "default", "pool": "p", "slots": 2}),
+                    Event(COMMAND + "pool", {"namespace": "default", "pool": "q", "slots": 1}),
                 ]
             )
         )
@@ -148,10 +158,11 @@ class Core(RuleBasedStateMachine):
                 there = {run.id: run.status for run in (standing.latest, standing.leaving) if run}
                 expected = {key: run.statuses[-1] for key, run in mine.items() if run.task == task}
                 assert expected.items() <= there.items()
+        waiting = {run_id for pool in bench.world.pools.values() for _, run_id in pool.line}
         busy_orders = {
             (key, bench.world.executions[run.execution_id].run(key, run.task).attempt)
             for key, run in alive.items()
-            if run.statuses[-1] is TaskStatus.QUEUED
+            if run.statuses[-1] is TaskStatus.QUEUED and key not in waiting
         }
         starts = {(key, n) for key, n, action in bench.outbox if action is TaskAction.START}
         assert starts == busy_orders
@@ -159,6 +170,34 @@ class Core(RuleBasedStateMachine):
         leaving = (TaskStatus.STOPPING, TaskStatus.RESTARTING)
         assert {key for key, run in alive.items() if run.statuses[-1] in leaving} <= stops
         assert stops <= set(alive)
+        self.check_the_pools()
+
+    def check_the_pools(self) -> None:
+        """Who holds a slot is with an executor, and nobody waits while a slot is free (S44)."""
+        world = self.bench.world
+        asks: dict[str, set[int]] = {name: set() for name in POOLS}
+        for live in world.executions.values():
+            for task, standing in live.standings.items():
+                for run in (standing.latest, standing.leaving):
+                    if run is not None and run.status in HOLDS_SLOT:
+                        asks[live.plan.tasks[task].settings.pool].add(run.id)
+        for name in POOLS:
+            pool = world.pools.get(("default", name))
+            if pool is None:
+                assert name == "default" or not asks[name]
+                continue
+            line = {run_id for _, run_id in pool.line}
+            assert set(pool.held) | line == asks[name]
+            assert not line & set(pool.held)
+            assert pool.line == sorted(pool.line)
+            before, self.held[name] = self.held[name], len(pool.held)
+            if pool.slots is None:
+                assert not pool.line
+            else:
+                assert not pool.line or len(pool.held) >= pool.slots
+                lowered_from = before if name in self.counted else len(asks[name])
+                assert len(pool.held) <= max(pool.slots, lowered_from)
+            self.counted.add(name)
 
     @invariant()
     def every_history_is_a_path_in_the_table(self) -> None:

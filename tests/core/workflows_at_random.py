@@ -84,6 +84,8 @@ def settings(draw: st.DrawFn) -> dict[str, Any]:
         "periodic_expression": draw(st.sampled_from([None, None, None, Every(20)])),
         "overlap": draw(st.sampled_from(["skip", "restart"])),
         "allow_failure": draw(st.booleans()),
+        "pool": draw(st.sampled_from(["default", "p", "q"])),
+        "priority": draw(st.integers(-1, 1)),
     }
 
 

@@ -51,6 +51,8 @@ BAD_SETTINGS: dict[str, list[Any]] = {
     "max_lost": [-1, 2.0, True],
     "heartbeat_timeout": [0, -1, "60", True],
     "stop_grace": [-1, "10", True, float("nan")],
+    "pool": ["", "a b", "a.b", 5, True, "x" * 129],
+    "priority": [1001, -1001, 1.0, "1", True],
 }
 GOOD_SETTINGS: dict[str, tuple[Any, Any]] = {
     "periodic_expression": ("*/5 * * * *", Cron("*/5 * * * *")),
@@ -67,6 +69,8 @@ GOOD_SETTINGS: dict[str, tuple[Any, Any]] = {
     "max_lost": (0, 0),
     "heartbeat_timeout": (5, 5.0),
     "stop_grace": (0, 0.0),
+    "pool": ("gpu", "gpu"),
+    "priority": (-5, -5),
 }
 
 

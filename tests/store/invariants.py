@@ -93,14 +93,53 @@ def nothing_behind_the_cursor_is_undecided(connection: sqlite3.Connection) -> li
 
 
 def starts_are_of_queued_attempts(connection: sqlite3.Connection) -> list[str]:
-    """A START is in the outbox if and only if its attempt is QUEUED (9)."""
+    """A START is in the outbox if and only if its attempt is QUEUED and waits for no slot (9)."""
     rows = connection.execute(
-        "SELECT run.id, run.status, run.attempt, start.attempt FROM task_execution run"
+        "SELECT run.id, run.status, run.attempt, run.reason, start.attempt FROM task_execution run"
         " FULL JOIN (SELECT * FROM outbox WHERE action = 'START') start"
         " ON start.task_execution_id = run.id AND start.attempt = run.attempt"
-        " WHERE (run.status IS 'QUEUED') <> (start.attempt IS NOT NULL)"
+        " WHERE (run.status IS 'QUEUED' AND run.reason NOT LIKE 'waits for a slot of pool %')"
+        " <> (start.attempt IS NOT NULL)"
     )
-    return [f"run, status, attempt, START of attempt: {row}" for row in rows]
+    return [f"run, status, attempt, reason, START of attempt: {row}" for row in rows]
+
+
+def pools_in_use(connection: sqlite3.Connection) -> dict[tuple[str, str], tuple[int, int]]:
+    """Namespace and pool -> how many of its slots are held, and how many runs wait (S44).
+
+    An attempt holds its slot from its START to its end, and none while it is RETRYING.
+    """
+    rows = connection.execute(
+        "SELECT execution.namespace, run.pool,"
+        " SUM(run.status IN ('RUNNING', 'STOPPING', 'RESTARTING') OR (run.status = 'QUEUED' AND"
+        "  start.attempt IS NOT NULL)), SUM(run.status = 'QUEUED' AND start.attempt IS NULL)"
+        " FROM task_execution run"
+        " JOIN workflow_execution execution ON execution.id = run.workflow_execution_id"
+        " LEFT JOIN (SELECT * FROM outbox WHERE action = 'START') start"
+        " ON start.task_execution_id = run.id AND start.attempt = run.attempt GROUP BY 1, 2"
+    )
+    return {(namespace, name): (held, waiting) for namespace, name, held, waiting in rows}
+
+
+def slots_of(connection: sqlite3.Connection) -> dict[tuple[str, str], int | None]:
+    """Of the pools that were set; `None` is any number."""
+    rows = connection.execute("SELECT namespace, name, slots FROM pool")
+    return {(namespace, name): slots for namespace, name, slots in rows}
+
+
+def nobody_waits_while_a_slot_is_free(connection: sqlite3.Connection) -> list[str]:
+    """A pool that nobody has set has none, but for `default`, which has no end of them (S44).
+
+    That no more are held than there are cannot be asked here: a pool that was lowered has more
+    for a while. The machine asks, since it knows what was held before.
+    """
+    slots = slots_of(connection)
+    faults = []
+    for key, (held, waiting) in pools_in_use(connection).items():
+        most = slots.get(key, None if key[1] == "default" else 0)
+        if waiting and (most is None or held < most):
+            faults.append(f"pool {key} of {most} slots: {held} held, and {waiting} wait")
+    return faults
 
 
 def stops_are_of_attempts_that_end(connection: sqlite3.Connection) -> list[str]:
@@ -229,6 +268,7 @@ ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
     turns_are_gapless,
     nothing_behind_the_cursor_is_undecided,
     starts_are_of_queued_attempts,
+    nobody_waits_while_a_slot_is_free,
     stops_are_of_attempts_that_end,
     ids_are_events,
     due_times_are_accounted_once,

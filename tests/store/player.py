@@ -131,6 +131,12 @@ def picture(world: World) -> dict[str, Any]:
         "counters": world.counters,
         "alive": dict(sorted(world.homes.items())),
         "timers": dict(sorted(world.timers.items())),
+        # One that nobody has set is made when somebody waits in it.
+        "pools": {
+            key: (pool.slots, pool.is_set, set(pool.held), list(pool.line))
+            for key, pool in sorted(world.pools.items())
+            if pool.is_set or pool.line
+        },
         "workflows": {
             name: (known.plan.snapshot, known.paused, set(known.active), list(known.waiting))
             for name, known in world.workflows.items()

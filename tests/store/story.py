@@ -194,6 +194,11 @@ def picture(world: World) -> dict[str, Any]:
         "counters": world.counters,
         "timers": world.timers,
         "homes": world.homes,
+        "pools": {
+            key: (pool.slots, set(pool.held), pool.line)
+            for key, pool in world.pools.items()
+            if pool.is_set or pool.line
+        },
         "workflows": {
             name: (known.plan.snapshot, known.paused, set(known.active), known.waiting, known.state)
             for name, known in world.workflows.items()

@@ -4,7 +4,10 @@ Beside `tests/core/test_decide.py`, which asks the core alone, this one has the 
 the commits, the way back from the file, and deaths between any two of them.
 """
 
+import json
+import sqlite3
 import tempfile
+from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +41,7 @@ from eventflow.runtime import loop as loop_module
 
 TASKS = ("a", "b", "c")
 KEYS = ("x", "y")
+POOLS = ("default", "p")
 KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
 SCHEDULES = (None, Every(60), Cron("* * * * *"), Cron("*/2 * * * *"))
 
@@ -109,6 +113,8 @@ CONFIGS = st.fixed_dictionaries(
         "periodic_expression": st.sampled_from([None, None, None, Every(20)]),
         "overlap": st.sampled_from(["skip", "restart"]),
         "allow_failure": st.booleans(),
+        "pool": st.sampled_from(["default", "p"]),
+        "priority": st.integers(-1, 1),
     }
 )
 
@@ -144,6 +150,9 @@ class Machine(RuleBasedStateMachine):
         self.named: dict[str, tuple[int, Sent]] = {}
         self.ended: dict[tuple[str, int], str] = {}
         self.cursor = 0
+        self.turn = 0
+        self.slots: dict[str, int | None] = {}
+        self.held: dict[str, int] = {}
         self.quiet = False
 
     @initialize(
@@ -191,6 +200,10 @@ class Machine(RuleBasedStateMachine):
     @rule(paused=st.booleans())
     def pause(self, paused: bool) -> None:
         self.player.client.pause("default", "w", paused=paused)
+
+    @rule(name=st.sampled_from(POOLS), slots=st.sampled_from([None, 0, 1, 1, 2]))
+    def set_pool(self, name: str, slots: int | None) -> None:
+        self.player.client.set_pool(name, slots)
 
     @rule(number=st.integers(0, len(SCHEDULES)))
     def register_a_version(self, number: int) -> None:
@@ -261,6 +274,30 @@ class Machine(RuleBasedStateMachine):
             for place, status in stands.items()
             if status in (ENDED if place[0] == "task_execution" else WORKFLOW_ENDED)
         }
+
+    @invariant()
+    def no_more_slots_are_held_than_there_are(self) -> None:
+        """A pool that has more held than slots was lowered: it has had as many, and only loses."""
+        if not hasattr(self, "player"):
+            return
+        with closing(sqlite3.connect(self.player.path)) as connection:
+            held = {key: held for key, (held, _) in invariants.pools_in_use(connection).items()}
+        commands = self.player.rows(
+            "SELECT turn, value FROM event WHERE key = 'eventflow.command.pool' AND turn > ?"
+            " ORDER BY turn",
+            self.turn,
+        )
+        ((self.turn,),) = self.player.rows("SELECT turn FROM cursor")
+        for name in POOLS:
+            told = [json.loads(value) for _, value in commands]
+            since = [value["slots"] for value in told if value["pool"] == name]
+            most = [self.slots.get(name, None if name == "default" else 0), *since]
+            if None not in most:
+                now = held.get(("default", name), 0)
+                assert now <= max(*most, self.held.get(name, 0)), (name, now, most)
+            self.held[name] = held.get(("default", name), 0)
+            if since:
+                self.slots[name] = since[-1]
 
     def executions(self) -> list[int]:
         return [

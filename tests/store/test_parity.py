@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop import chain, shop
-from story import StillClock, Story, check_loaded, event
+from story import Step, StillClock, Story, check_loaded, event
 
+from eventflow import Workflow
 from eventflow.model.status import ALIVE
 from eventflow.store.memory import MemoryStore
 from eventflow.store.ports import Store
@@ -19,15 +20,27 @@ ACTS = st.one_of(
     st.tuples(
         st.sampled_from(["running", "success", "failed", "stopped", "lost"]), st.integers(0, 20)
     ),
-    st.tuples(st.just("run"), st.sampled_from(["shop", "chain"])),
+    st.tuples(st.just("run"), st.sampled_from(["shop", "chain", "depot"])),
     st.tuples(
         st.just("emit"),
         st.sampled_from(["orders.paid", "orders.asked", "stock.changed", "stock.closed", "recall"]),
     ),
     st.tuples(st.just("due"), st.sampled_from([1, 61, 400])),
     st.tuples(st.just("stop"), st.integers(1, 4)),
+    st.tuples(
+        st.just("pool"),
+        st.tuples(st.sampled_from(["default", "stock"]), st.sampled_from([None, 0, 1, 2])),
+    ),
     st.tuples(st.just("cut"), st.integers(1, 6)),
 )
+
+
+def depot() -> Workflow:
+    """Tasks that share slots."""
+    with Workflow("depot") as workflow:
+        for number, name in enumerate(("load", "unload", "sweep")):
+            Step(name, pool="stock", priority=number % 2, retries=1)
+    return workflow
 
 
 def act(story: Story, kind: str, what: Any) -> None:
@@ -40,6 +53,9 @@ def act(story: Story, kind: str, what: Any) -> None:
             story.due(seconds=what)
         case "stop":
             story.command("stop", workflow_execution_id=what)
+        case "pool":
+            name, slots = what
+            story.command("pool", namespace="default", pool=name, slots=slots)
         case "cut":
             story.batch(event("recall"), limit=what)
         case _:
@@ -63,7 +79,7 @@ def test_whatever_happened_both_stores_load_the_world(acts: list[tuple[str, Any]
             stores: list[Store] = [sqlite, MemoryStore(clock=clock)]
             for store in stores:
                 store.hold("test")
-            story = Story(stores, clock, shop(), chain())
+            story = Story(stores, clock, shop(), chain(), depot())
             for kind, what in acts:
                 act(story, kind, what)
                 check_loaded(story)
@@ -91,7 +107,7 @@ def check_reads(story: Story) -> None:
             same("latest_result", execution.id, run.task_name)
         same("decisions", execution.id)
         same("execution_status", execution.id)
-    for question in ("workflows", "timers", "decisions", "last_offset"):
+    for question in ("workflows", "pools", "timers", "decisions", "last_offset"):
         same(question)
     same("read", keys=["**", "eventflow.**"], limit=5000)
     for offset in range(1, one.last_offset() + 1):

@@ -1,0 +1,94 @@
+"""`eventflow pool ...`: list pools and set how many slots they have (S44)."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from eventflow.cli import options
+from eventflow.cli.opened import NO_SCHEDULER, open_client
+from eventflow.cli.printing import say, say_json
+from eventflow.cli.screens import screen, table
+from eventflow.errors import EventflowError
+from eventflow.model.records import PoolRecord
+from eventflow.model.settings import DEFAULT_POOL
+from eventflow.model.workflow import Workflow
+
+app = typer.Typer(no_args_is_help=True)
+_UNLIMITED = "unlimited"
+
+
+@app.command("list")
+def list_pools(store: options.Store = None, as_json: options.AsJson = False) -> None:
+    """List the pools that were set or that tasks are in: slots, how many are held, who waits.
+
+    The pool `default` has no limit until it is set; any other lets no task start before.
+    """
+    with open_client(store) as remote:
+        found = remote.store.pools()
+    if as_json:
+        say_json(found)
+        return
+    rows = [(one.name, one.namespace, _slots(one), one.held, one.waiting) for one in found]
+    screen().print(table(("pool", "namespace", "slots", "held", "waiting"), rows))
+
+
+@app.command("set")
+def set_pool(
+    name: Annotated[str, typer.Argument(help="Name of the pool.")],
+    slots: Annotated[str, typer.Argument(metavar="SLOTS", help="A number from 0, or `unlimited`.")],
+    namespace: Annotated[str, typer.Option("--namespace", help="Namespace of the pool.")] = (
+        "default"
+    ),
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say how many attempts of a pool's tasks may run at once.
+
+    What fits starts at once. With fewer slots than are held, running tasks go on to their end.
+    """
+    wanted = _number(slots)
+    with open_client(store) as remote:
+        command = remote.client.set_pool(name, wanted, namespace)
+        did = NO_SCHEDULER
+        if remote.store.holder() is not None:
+            record = remote.client.outcome(command)
+            did = record.did if record is not None else ""
+    if as_json:
+        about = {"pool": name, "namespace": namespace, "slots": wanted}
+        say_json({**about, "did": did, "offset": command.offset})
+    else:
+        say(f"pool {name}, {slots} slots: {did}")
+
+
+def unset_pools(workflows: Iterable[Workflow], known: Iterable[PoolRecord] = ()) -> list[str]:
+    """A line for each pool that tasks name and that nobody has set: they would wait for ever."""
+    done = {(one.namespace, one.name) for one in known if one.is_set}
+    wanted: dict[tuple[str, str], str] = {}
+    for workflow in workflows:
+        for task in workflow.tasks.values():
+            key = (workflow.namespace, task.settings.pool)
+            if task.settings.pool != DEFAULT_POOL and key not in done:
+                wanted.setdefault(key, f"task {task.name!r} of {workflow.name}")
+    return [
+        f"{task} waits for a slot of pool {name!r} until that is set, as: "
+        f"eventflow pool set {name} 2{_option(namespace)}"
+        for (namespace, name), task in wanted.items()
+    ]
+
+
+def _option(namespace: str) -> str:
+    return f" --namespace {namespace}" if namespace != "default" else ""
+
+
+def _slots(pool: PoolRecord) -> str:
+    slots = _UNLIMITED if pool.slots is None else str(pool.slots)
+    return slots if pool.is_set or pool.slots is None else f"{slots} (not set)"
+
+
+def _number(text: str) -> int | None:
+    if text == _UNLIMITED:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise EventflowError(f"SLOTS {text!r} is neither a number from 0 nor {_UNLIMITED!r}")
+    return int(text)

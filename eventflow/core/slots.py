@@ -1,0 +1,98 @@
+"""Changes of pools: how many slots, who holds one, who waits for one (S44)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from eventflow.core.pools import Place, Pool, PoolKey
+from eventflow.core.world import Draft, Run
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSet:
+    """A pool has so many slots from now on.
+
+    Attributes:
+        slots: `None` for any number.
+        held: Runs that hold one already, when they were not counted until now.
+    """
+
+    pool: PoolKey
+    slots: int | None
+    at: datetime
+    held: tuple[int, ...] = ()
+
+    def apply(self, draft: Draft) -> None:
+        pools = draft.world.pools
+        pool = pools.get(self.pool)
+        if pool is None:
+            draft.put(pools, self.pool, Pool(self.slots, held=dict.fromkeys(self.held)))
+        else:
+            draft.set(pool, "slots", self.slots)
+            draft.set(pool, "is_set", True)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotAwaited:
+    """A QUEUED run waits for a slot; said again when the reason changes."""
+
+    pool: PoolKey
+    run: Run
+    place: Place
+    reason: str
+
+    def apply(self, draft: Draft) -> None:
+        pools = draft.world.pools
+        pool = pools.get(self.pool)
+        if pool is None:
+            pool = Pool(0, is_set=False)
+            draft.put(pools, self.pool, pool)
+        if not pool.has(self.place):
+            pool.join(self.place)
+            draft.undo_by(partial(pool.leave, self.place))
+
+
+@dataclass(frozen=True, slots=True)
+class SlotForgone:
+    """A run that waited for a slot was stopped: it waits no more."""
+
+    pool: PoolKey
+    place: Place
+
+    def apply(self, draft: Draft) -> None:
+        _leave(draft, draft.world.pools[self.pool], self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotTaken:
+    """A run holds a slot, from its hand-over to the end of its attempt.
+
+    Attributes:
+        place: Where it waited; `None` when it got the slot as soon as it asked.
+    """
+
+    pool: PoolKey
+    run: Run
+    place: Place | None = None
+
+    def apply(self, draft: Draft) -> None:
+        pool = draft.world.pools[self.pool]
+        draft.put(pool.held, self.run.id, None)
+        if self.place is not None:
+            _leave(draft, pool, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFreed:
+    """The attempt has ended: its slot is free."""
+
+    pool: PoolKey
+    run_id: int
+
+    def apply(self, draft: Draft) -> None:
+        draft.drop(draft.world.pools[self.pool].held, self.run_id)
+
+
+def _leave(draft: Draft, pool: Pool, place: Place) -> None:
+    pool.leave(place)
+    draft.undo_by(partial(pool.join, place))
