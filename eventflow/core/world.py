@@ -12,6 +12,7 @@ from typing import Any
 
 from eventflow.core.index import RuleIndex
 from eventflow.core.plan import Plan, Trigger
+from eventflow.core.retried import Retried
 from eventflow.model.records import WorkflowExecution
 from eventflow.model.status import ALIVE, TaskStatus
 
@@ -79,6 +80,7 @@ class LiveExecution:
         met: Status rule -> how many of its upstreams stand as wanted, as told (S22).
         state: Name -> JSON text of what conditions keep (S35).
         stopping: Why it is being stopped; no rule acts any more (S29).
+        retried: Of a retry: what is still to be taken over or to run again, by task (S31).
     """
 
     __slots__ = (
@@ -87,6 +89,7 @@ class LiveExecution:
         "met",
         "plan",
         "record",
+        "retried",
         "standings",
         "state",
         "stopping",
@@ -101,6 +104,7 @@ class LiveExecution:
         self.state: dict[str, str] = {}
         self.stopping = ""
         self.failed_by_timeout = False
+        self.retried: dict[str, Retried] = {}
 
     @property
     def id(self) -> int:
@@ -108,6 +112,10 @@ class LiveExecution:
 
     def standing(self, task: str) -> Standing:
         return self.standings.get(task, NEVER_RUN)
+
+    def has_never_run(self, task: str) -> bool:
+        """Whether it has no run, and is not about to run again (S31)."""
+        return self.standing(task).latest is None and task not in self.retried
 
     def run(self, run_id: int, task: str) -> Run | None:
         """One of the task's runs that are still in the picture."""

@@ -59,6 +59,8 @@ class TaskExecution:
         end_date: When the run ended, aware UTC; `None` before.
         started_by: What made the rule act: an event's key, or `autostart`, `command`, `periodic`.
         trigger_turn: The turn of the event that started it (S8).
+        dropped: It was a successor that a STOP ended while it waited: no one's latest (S20).
+        taken_from: The run whose status and result it has: nothing ran (S31).
         log_path: Where the newest attempt's output is, or empty.
     """
 
@@ -76,6 +78,8 @@ class TaskExecution:
     trigger_turn: int = 0
     reason: str = ""
     log_path: str = ""
+    dropped: bool = False
+    taken_from: int | None = None
 
     @property
     def key(self) -> TaskExecutionKey:
@@ -95,6 +99,7 @@ class WorkflowExecution:
         params: What the caller gave with the start; JSON.
         trigger_event: The event that started it; `None` unless it is an EVENT execution (S16).
         scheduled_time: The due time that a PERIODIC execution stands for, aware UTC (S33).
+        retry_of: The ended execution that it is the retry of (S31).
         tasks: Its task executions, oldest first; empty where they were not asked for.
         reason: Why it ended as it did, or why it waits; may be empty.
     """
@@ -111,6 +116,7 @@ class WorkflowExecution:
     end_date: datetime | None = None
     scheduled_time: datetime | None = None
     trigger_event: Event | None = None
+    retry_of: int | None = None
     tasks: tuple[TaskExecution, ...] = ()
     reason: str = ""
 
