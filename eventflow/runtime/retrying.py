@@ -4,15 +4,17 @@ An execution that has ended does not change any more, so its picture is the same
 taken. What was retried before is followed to where each result came from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eventflow.core.retried import Retried
+from eventflow.core.waiting import levels_missing
 from eventflow.errors import ConflictError, NotFoundError
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import encode, read
 from eventflow.model.records import DecisionRecord, TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus, WorkflowStatus
+from eventflow.model.workflow import Workflow
 from eventflow.store.ports import Store
 from eventflow.store.rows import RETRIED
 
@@ -55,12 +57,26 @@ def picture_of(store: Store, execution_id: int) -> dict[str, Any]:
 
 
 def still_to_do(store: Store, execution: WorkflowExecution) -> dict[str, Retried]:
-    """The tasks of a retry that are still to be taken over or to run again."""
+    """What a retry is still to run again, by task; while it waits in INIT all that it retries."""
     if execution.retry_of is None or execution.ended:
         return {}
     kept = store.state(execution.id, (execution.namespace, execution.workflow_name))
     found = [text for name, text in kept.items() if name.startswith(RETRIED)]
     return {retried.task: retried for retried in map(Retried.from_json, map(read, found))}
+
+
+def again_in_words(
+    workflow: Workflow, retried: Retried, statuses: Mapping[str, TaskStatus | None]
+) -> str:
+    """What a task waits for that is still to run again, or to be taken over."""
+    if not retried.again:
+        return f"it is taken over from execution {retried.execution_id} once the execution begins"
+    wanted: list[str] = []
+    if retried.rule is not None:
+        rule = workflow.rules_of(retried.task)[retried.rule]
+        wanted = levels_missing(rule.condition, statuses)
+    once = " and ".join(wanted) or "the execution begins"
+    return f"it runs again, as in execution {retried.execution_id}, once {once}"
 
 
 def _tasks(store: Store, execution: WorkflowExecution) -> dict[str, Retried]:
@@ -71,7 +87,7 @@ def _tasks(store: Store, execution: WorkflowExecution) -> dict[str, Retried]:
         began = _Began(store.decisions(one.id))
         for task in began.dropped_marks:
             tasks.pop(task, None)
-        for run in _latest(one):
+        for run in latest_runs(one).values():
             tasks[run.task_name] = _retried(one, run, began, origins)
     return tasks
 
@@ -84,14 +100,14 @@ def _chain(store: Store, execution: WorkflowExecution) -> Iterator[WorkflowExecu
         found = store.execution(found.retry_of) if found.retry_of is not None else None
 
 
-def _latest(execution: WorkflowExecution) -> list[TaskExecution]:
-    """The latest run of each task; a dropped successor is passed over (S20)."""
+def latest_runs(execution: WorkflowExecution) -> dict[str, TaskExecution]:
+    """Task -> its latest run; a dropped successor is passed over (S20)."""
     latest: dict[str, TaskExecution] = {}
     for run in execution.tasks:
         known = latest.get(run.task_name)
         if not run.dropped and (known is None or known.sequence_number < run.sequence_number):
             latest[run.task_name] = run
-    return list(latest.values())
+    return latest
 
 
 class _Began:
