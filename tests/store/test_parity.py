@@ -1,5 +1,6 @@
 """Whatever happens, both stores load the world that it happened to, and answer alike."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from shop import chain, shop
 from story import StillClock, Story, check_loaded, event
 
+from eventflow.errors import ConflictError, NotFoundError
 from eventflow.model.status import ALIVE
 from eventflow.store.memory import MemoryStore
 from eventflow.store.ports import Store
@@ -26,6 +28,8 @@ ACTS = st.one_of(
     ),
     st.tuples(st.just("due"), st.sampled_from([1, 61, 400])),
     st.tuples(st.just("stop"), st.integers(1, 4)),
+    st.tuples(st.just("end"), st.integers(1, 4)),
+    st.tuples(st.just("retry"), st.integers(1, 4)),
     st.tuples(st.just("cut"), st.integers(1, 6)),
 )
 
@@ -40,6 +44,11 @@ def act(story: Story, kind: str, what: Any) -> None:
             story.due(seconds=what)
         case "stop":
             story.command("stop", workflow_execution_id=what)
+        case "end":
+            end(story, what)
+        case "retry":
+            with suppress(ConflictError, NotFoundError):
+                story.retry(what, limit=1 + what * 3)
         case "cut":
             story.batch(event("recall"), limit=what)
         case _:
@@ -51,6 +60,16 @@ def act(story: Story, kind: str, what: Any) -> None:
             ]
             if alive:
                 story.report(kind, *alive[what % len(alive)])
+
+
+def end(story: Story, execution_id: int) -> None:
+    """Stop an execution, and all that runs in it."""
+    story.command("stop", workflow_execution_id=execution_id)
+    live = story.world.executions.get(execution_id)
+    for task, standing in list(live.standings.items()) if live is not None else ():
+        if standing.latest is not None and standing.latest.status in ALIVE:
+            story.report("stopped", execution_id, task)
+    story.quiet(execution_id)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
