@@ -91,9 +91,6 @@ def _run(deciding: Deciding, value: dict[str, Any]) -> None:
 
 def _retry(deciding: Deciding, value: dict[str, Any]) -> None:
     """An execution of the snapshot and params of one that has ended, which `value` pictures."""
-    known = _known(deciding, value)
-    if known is None:
-        return
     plan = deciding.world.plans.get(value["snapshot"])
     if plan is None:
         _refuse(
@@ -102,6 +99,9 @@ def _retry(deciding: Deciding, value: dict[str, Any]) -> None:
             f"the code of execution {value['retry_of']}, snapshot {value['snapshot'][:12]}, is not "
             f"at hand; register the same definition again, or start a new execution",
         )
+        return
+    known = _known(deciding, value)
+    if known is None:
         return
     due = value["scheduled_time"]
     found = map(Retried.from_json, value["tasks"])
