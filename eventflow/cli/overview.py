@@ -87,7 +87,7 @@ def waiting_lines(
         statuses: dict[str, TaskStatus | None] = {name: run.status for name, run in latest.items()}
         again = still_to_do(store, execution)
         lines += [
-            f"{name}: {again_in_words(workflow, retried, statuses)}"
+            f"{name} {again_in_words(workflow, retried, statuses)}"
             for name, retried in again.items()
         ]
         lines += [

@@ -48,6 +48,8 @@ def forget(deciding: Deciding, live: LiveExecution, task: str) -> None:
 
 def take_over(deciding: Deciding, live: LiveExecution) -> None:
     """The execution begins: give what is taken over its runs, and keep what runs again."""
+    if not live.retried:
+        return
     # One that waited in INIT has kept all of it; one that begins at once is not in the world yet.
     waited = live.id in deciding.world.executions
     for name in live.plan.tasks:

@@ -190,6 +190,9 @@ def levels_missing(condition: Condition, statuses: Statuses) -> list[str]:
         return missing(condition, statuses)
     if isinstance(condition, AllOf):
         return [text for member in condition.members for text in levels_missing(member, statuses)]
+    if isinstance(condition, AnyOf):
+        found = [" and ".join(levels_missing(member, statuses)) for member in condition.members]
+        return [" or ".join(filter(None, found))] if any(found) else []
     return []
 
 

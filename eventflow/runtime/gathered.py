@@ -170,7 +170,8 @@ class Facts:
         if due or self.execution.ended:
             return tuple(due)
         if task in self._again:
-            return (again_in_words(self.workflow, self._again[task], self._statuses),)
+            words = again_in_words(self.workflow, self._again[task], self._statuses)
+            return (f"it {words}",)
         if starts_by_itself(self.workflow, task):
             return ("it starts with its execution",)
         rules = self.workflow.rules_of(task)

@@ -68,15 +68,15 @@ def still_to_do(store: Store, execution: WorkflowExecution) -> dict[str, Retried
 def again_in_words(
     workflow: Workflow, retried: Retried, statuses: Mapping[str, TaskStatus | None]
 ) -> str:
-    """What a task waits for that is still to run again, or to be taken over."""
+    """What happens to a task that is still to run again, or to be taken over, and when."""
     if not retried.again:
-        return f"it is taken over from execution {retried.execution_id} once the execution begins"
+        return f"is taken over from execution {retried.execution_id} once the execution begins"
     wanted: list[str] = []
     if retried.rule is not None:
         rule = workflow.rules_of(retried.task)[retried.rule]
         wanted = levels_missing(rule.condition, statuses)
     once = " and ".join(wanted) or "the execution begins"
-    return f"it runs again, as in execution {retried.execution_id}, once {once}"
+    return f"runs again, as in execution {retried.execution_id}, once {once}"
 
 
 def _tasks(store: Store, execution: WorkflowExecution) -> dict[str, Retried]:
