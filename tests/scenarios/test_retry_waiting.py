@@ -158,6 +158,28 @@ def test_rules_of_what_is_taken_over_or_runs_again_are_not_woken_by_what_is_take
     assert started == [("c", "retry", 0)]
 
 
+def test_another_rule_of_what_waits_is_not_woken_by_what_is_taken_over() -> None:
+    with Workflow("w") as workflow:
+        a, b, d = Work("a"), Work("b"), Work("d")
+        b.action_on_condition(START, AllOf(EventCondition("go"), Status(a, {SUCCESS, FAILED})))
+        b.action_on_task_status(START, {d: SUCCESS})
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", FAILED, after=10)
+    scheduler.outcome("b")
+    scheduler.outcome("b", FAILED)
+    old = scheduler.run()
+    scheduler.emit("go")
+    scheduler.advance(seconds=10)
+    assert runs(scheduler, old) == {"a": [(1, BAD)], "b": [(1, OK), (2, BAD)], "d": [(1, OK)]}
+    scheduler.outcome("a", after=10)
+
+    new = scheduler.retry(old)
+
+    assert scheduler.runs("b", new) == []
+    scheduler.advance(seconds=10)
+    assert runs(scheduler, new) == {"a": [(1, OK)], "b": [(1, OK)], "d": [(1, OVER)]}
+
+
 def failed_and_stopped(
     workflow: Workflow, *tasks: str
 ) -> tuple[VirtualScheduler, WorkflowExecution]:
