@@ -223,6 +223,8 @@ def test_the_old_snapshot_runs_when_a_newer_one_is_registered() -> None:
     with Workflow("w") as newer:
         Work("a") >> Work("b") >> Work("c") >> Work("d")
     scheduler.register(newer)
+    # A new scheduler knows the newest snapshot, and those of executions that go on.
+    scheduler.restart_scheduler()
 
     new = scheduler.retry(old)
 
