@@ -1,89 +1,35 @@
-"""`eventflow execution ...`: start, list, show, explain and stop executions; their logs."""
+"""`eventflow execution ...`: start, retry, list, show, explain and stop executions; logs."""
 
 from typing import Annotated, Any
 
 import typer
 
 from eventflow.cli import options
-from eventflow.cli.follow import Follower, Killed, show_end, view_for
-from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.logs import print_logs
 from eventflow.cli.opened import (
     NO_SCHEDULER,
     find_execution,
-    find_workflow,
     open_client,
     sketch,
 )
 from eventflow.cli.overview import failure_lines, headline, origin, tasks_table, waiting_lines
-from eventflow.cli.printing import clean, lasted, note, plain, say, say_json, when
+from eventflow.cli.printing import clean, lasted, plain, say, say_json, when
 from eventflow.cli.screens import screen, table
-from eventflow.cli.watch import Watch
+from eventflow.cli.starting import retry, start
 from eventflow.clock import SystemClock
 from eventflow.core.telling import tell
 from eventflow.errors import EventflowError
 from eventflow.model.records import TaskExecution, TaskExecutionKey, WorkflowExecution
 from eventflow.model.status import WorkflowStatus
 from eventflow.runtime.explaining import explain as explain_from
-from eventflow.runtime.handle import ExecutionHandle
-from eventflow.runtime.remote import RemoteClient
 from eventflow.store.ports import Store
 
 app = typer.Typer(no_args_is_help=True)
-FAILED, KILLED = 1, 130
 History = Annotated[bool, typer.Option("--history", help="Every status with its time, too.")]
 
 
-@app.command()
-def start(
-    name: Annotated[str, typer.Argument(help="Name of a registered workflow.")],
-    param: options.Params = None,
-    namespace: options.Namespace = "default",
-    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
-    store: options.Store = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Start an execution of a registered workflow.
-
-    Exit status with --wait: 0 when it ended SUCCESS, 1 when not. Ctrl-C then stops the execution.
-    """
-    params = options.read_params(param)
-    with open_client(store) as remote:
-        find_workflow(remote.store, name, namespace)
-        command = remote.client.run(namespace, name, params)
-        handle = ExecutionHandle(remote.client, command=command)
-        served = remote.store.holder() is not None
-        if not served and not wait:
-            _say_started(name, None, command.offset, as_json=as_json)
-            return
-        if not served:
-            note(f"execution of {name}: {NO_SCHEDULER}")
-            remote.client.outcome(command, None)
-        if wait:
-            raise typer.Exit(_follow(remote, handle.id, command.offset, as_json=as_json))
-        _say_started(name, handle.id, command.offset, as_json=as_json)
-
-
-def _say_started(name: str, execution_id: int | None, offset: int, *, as_json: bool) -> None:
-    if as_json:
-        say_json({"workflow": name, "execution": execution_id, "offset": offset})
-    elif execution_id is None:
-        say(f"execution of {name} is asked for: {NO_SCHEDULER}")
-    else:
-        say(f"execution {execution_id} of {name} is started")
-
-
-def _follow(remote: RemoteClient, execution_id: int, offset: int, *, as_json: bool) -> int:
-    clock = SystemClock()
-    follower = Follower(remote.client, clock, view_for(silent=as_json), None, lambda: None)
-    with Interrupts() as interrupts:
-        try:
-            found = follower.follow(Watch(remote.store, clock, execution_id, offset), interrupts)
-        except Killed:
-            note(f"execution {execution_id} is not waited for any more; it goes on")
-            return KILLED
-    success = show_end(remote.store, clock, found, as_json=as_json, brief=False)
-    return 0 if success else FAILED
+app.command()(start)
+app.command()(retry)
 
 
 @app.command("list")
@@ -122,13 +68,19 @@ def list_executions(
             one.status.value,
             one.begin_date or one.created_at,
             lasted(one.begin_date, one.end_date or now),
-            one.trigger_event.key if one.trigger_event else one.scheduled_time,
+            _origin(one),
             one.reason,
         )
         for one in found
     ]
     columns = ("id", "workflow", "namespace", "type", "status", "began", "duration", "for", "note")
     screen().print(table(columns, rows))
+
+
+def _origin(execution: WorkflowExecution) -> Any:
+    if execution.retry_of is not None:
+        return f"retry of {execution.retry_of}"
+    return execution.trigger_event.key if execution.trigger_event else execution.scheduled_time
 
 
 @app.command()
@@ -179,6 +131,7 @@ def _about(execution: WorkflowExecution) -> list[str]:
             f"  due        {when(execution.scheduled_time)}" if execution.scheduled_time else "",
             f"  event      {trigger.key} (offset {trigger.offset})" if trigger else "",
             f"  params     {clean(str(plain(execution.params)))}" if execution.params else "",
+            f"  retry of   execution {execution.retry_of}" if execution.retry_of else "",
             f"  snapshot   {execution.snapshot[:12]}",
         )
         if line

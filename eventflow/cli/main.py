@@ -39,7 +39,7 @@ COMMANDS = {
         "workflows", "app", "List, show, draw, explain, pause and resume workflows."
     ),
     "execution": Command(
-        "executions", "app", "Start, list, show, explain and stop executions; logs."
+        "executions", "app", "Start, retry, list, show, explain and stop executions; logs."
     ),
     "task": Command("tasks", "app", "Start, stop and restart tasks of a running execution."),
     "event": Command(

@@ -12,6 +12,7 @@ from eventflow.core.waiting import Waiting, waits_for
 from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskAction, TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
+from eventflow.runtime.retrying import again_in_words, still_to_do
 from eventflow.store.ports import Store
 
 COLUMNS = ("task", "run", "attempts", "status", "duration", "started by", "note")
@@ -84,8 +85,15 @@ def waiting_lines(
     lines = [_alive(run) for run in latest.values() if not run.ended]
     if workflow is not None:
         statuses: dict[str, TaskStatus | None] = {name: run.status for name, run in latest.items()}
+        again = still_to_do(store, execution)
         lines += [
-            _not_started(waiting) for waiting in waits_for(workflow, statuses) if waiting.possible
+            f"{name} {again_in_words(workflow, retried, statuses)}"
+            for name, retried in again.items()
+        ]
+        lines += [
+            _not_started(waiting)
+            for waiting in waits_for(workflow, statuses, again)
+            if waiting.possible
         ]
     for timer in store.timers(["periodic", "retry", "deadline"]):
         if timer.workflow_execution_id == execution.id:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from eventflow.core.changes import Commanded, FailureKept, TimerCleared, Withdrawn
 from eventflow.core.decision import Deciding
-from eventflow.core.moves import RunCreated, RunMoved, Told
+from eventflow.core.moves import RetriedKept, RunCreated, RunMoved, Told
 from eventflow.core.plan import TaskPlan
 from eventflow.core.slots import SlotForgone, SlotFreed
 from eventflow.core.world import LiveExecution, Run, Standing
@@ -16,7 +16,16 @@ from eventflow.model.status import TaskAction, TaskStatus, check_move
 def act(
     deciding: Deciding, live: LiveExecution, task: TaskPlan, action: TaskAction, started_by: str
 ) -> tuple[str, int | None]:
-    """Do an action to a task; return what it came to and the run that it concerns."""
+    """Do an action to a task; return what it came to and the run that it concerns.
+
+    One that waits to run again (S31) is started by a START or RESTART like one that never ran, and
+    never by a STOP.
+    """
+    if task.name in live.retried:
+        workflow = (live.plan.namespace, live.plan.name)
+        deciding.change(RetriedKept(live.id, workflow, task.name, None))
+        if action is TaskAction.STOP:
+            return "stopped", None
     match action:
         case TaskAction.START:
             return start(deciding, live, task, started_by)

@@ -12,8 +12,10 @@ from eventflow.core.moves import (
     ExecutionCreated,
     ExecutionMoved,
     ExecutionStopping,
+    RetriedKept,
     RunCreated,
     RunMoved,
+    RunTakenOver,
     Told,
 )
 from eventflow.core.plan import Plan
@@ -181,6 +183,8 @@ Change = (
     | ExecutionStopping
     | RunCreated
     | RunMoved
+    | RunTakenOver
+    | RetriedKept
     | Told
     | StateWritten
     | Commanded

@@ -1,5 +1,6 @@
 """Commands, obeyed or refused with a reason: of workflows, executions, tasks and pools."""
 
+from datetime import datetime
 from typing import Any
 
 from eventflow.core import firetimes
@@ -8,7 +9,11 @@ from eventflow.core.changes import Paused, Registered, TimerCleared, TimerSet
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.executions import begin_waiting, create, stop_all
 from eventflow.core.handover import set_pool
+from eventflow.core.retried import Retried
+from eventflow.core.retrying import Retry
 from eventflow.core.world import Known, Timer
+from eventflow.model.event import Event
+from eventflow.model.jsonvalue import read
 from eventflow.model.status import ExecutionType, TaskAction
 
 
@@ -24,6 +29,8 @@ def decide_command(deciding: Deciding, verb: str, value: dict[str, Any]) -> None
             _register(deciding, value)
         case "run":
             _run(deciding, value)
+        case "retry":
+            _retry(deciding, value)
         case "stop":
             _stop(deciding, value)
         case "task":
@@ -83,6 +90,47 @@ def _run(deciding: Deciding, value: dict[str, Any]) -> None:
     )
     workflow = (known.plan.namespace, known.plan.name)
     deciding.note(Outcome(execution_id, workflow, "started", action="run"))
+
+
+def _retry(deciding: Deciding, value: dict[str, Any]) -> None:
+    """An execution of the snapshot and params of one that has ended, which `value` pictures."""
+    plan = deciding.world.plans.get(value["snapshot"])
+    if plan is None:
+        _refuse(
+            deciding,
+            None,
+            f"the code of execution {value['retry_of']}, snapshot {value['snapshot'][:12]}, is not "
+            f"at hand; register the same definition again, or start a new execution",
+        )
+        return
+    known = _known(deciding, value)
+    if known is None:
+        return
+    due = value["scheduled_time"]
+    found = map(Retried.from_json, value["tasks"])
+    execution_id = create(
+        deciding,
+        known,
+        ExecutionType(value["execution_type"]),
+        params=value["params"],
+        trigger=_trigger_of(value["trigger"]),
+        scheduled_time=datetime.fromisoformat(due) if due is not None else None,
+        command_offset=deciding.event.offset,
+        retry=Retry(value["retry_of"], plan, {retried.task: retried for retried in found}),
+    )
+    workflow = (plan.namespace, plan.name)
+    deciding.note(Outcome(execution_id, workflow, "started", action="retry"))
+
+
+def _trigger_of(told: dict[str, Any] | None) -> Event | None:
+    """The event that started the execution that is retried, as `runtime.retrying` wrote it."""
+    if told is None:
+        return None
+    times = {
+        name: datetime.fromisoformat(told[name]) if told[name] is not None else None
+        for name in ("time", "logged_at")
+    }
+    return Event(**{**told, **times, "value": read(told["value"])})
 
 
 def _stop(deciding: Deciding, value: dict[str, Any]) -> None:

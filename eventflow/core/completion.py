@@ -8,6 +8,7 @@ rules listen to the outside, or to tasks that can.
 from typing import Any
 
 from eventflow.core.plan import Rule
+from eventflow.core.retrying import can_stand
 from eventflow.core.world import LiveExecution
 from eventflow.model.condition import (
     AllOf,
@@ -51,7 +52,7 @@ def _failed_tasks(live: LiveExecution) -> list[str]:
 
 
 def tasks_to_come(live: LiveExecution) -> set[str]:
-    """The tasks that have never run and that something outside can still bring to run."""
+    """The tasks without a run that something outside, or a retry (S31), can still bring to run."""
     never_run = [
         task for name, task in live.plan.tasks.items() if live.standing(name).latest is None
     ]
@@ -61,7 +62,10 @@ def tasks_to_come(live: LiveExecution) -> set[str]:
             task.name
             for task in never_run
             if task.name not in coming
-            and any(_can_be_met(live, rule, coming) for rule in task.starters)
+            and (
+                any(_can_be_met(live, rule, coming) for rule in task.starters)
+                or _can_run_again(live, task.name, coming)
+            )
         }
         if not more:
             return coming
@@ -77,6 +81,11 @@ def _can_be_met(live: LiveExecution, rule: Rule, coming: set[str]) -> bool:
         )
     look = _Look(live, coming)
     return look.can_stand(rule.condition, rule.owner) and look.can_wake(rule.condition, rule.owner)
+
+
+def _can_run_again(live: LiveExecution, task: str, coming: set[str]) -> bool:
+    retried = live.retried.get(task)
+    return retried is not None and can_stand(live, retried, coming)
 
 
 def _stands(live: LiveExecution, task: str, wanted: frozenset[TaskStatus]) -> bool:

@@ -16,9 +16,18 @@ from eventflow.core.decision import Deciding, Decision, Outcome
 from eventflow.core.executions import create
 from eventflow.core.handover import hand_on
 from eventflow.core.judge import Ask, Judged, judge
-from eventflow.core.moves import ExecutionCreated, ExecutionMoved, RunCreated, RunMoved, Told
+from eventflow.core.moves import (
+    ExecutionCreated,
+    ExecutionMoved,
+    RunCreated,
+    RunMoved,
+    RunTakenOver,
+    Told,
+)
 from eventflow.core.plan import Rule
 from eventflow.core.reports import decide_report
+from eventflow.core.retried import is_taken_over
+from eventflow.core.retrying import run_again
 from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
 from eventflow.model.event import Event
 from eventflow.model.keys import task_key, workflow_key
@@ -64,6 +73,8 @@ def take(
     hand_on(deciding, draft)
     _decide_rules(deciding, judged, told)
     hand_on(deciding, draft)
+    run_again(deciding)
+    hand_on(deciding, draft)
     return Decision(
         event,
         turn,
@@ -101,6 +112,10 @@ def facts_of(world: World, changes: Iterable[Change], now: datetime) -> list[Eve
         match change:
             case RunCreated():
                 facts.append(_task_fact(world, change.execution_id, change.run, now))
+            case RunTakenOver():
+                facts.append(
+                    _task_fact(world, change.execution_id, change.run, now, taken_over=True)
+                )
             case RunMoved() if not change.dropped and change.before is not change.run.status:
                 facts.append(_task_fact(world, change.execution_id, change.run, now))
             case ExecutionCreated(record):
@@ -115,17 +130,20 @@ def facts_of(world: World, changes: Iterable[Change], now: datetime) -> list[Eve
     return facts
 
 
-def _task_fact(world: World, execution_id: int, run: Run, now: datetime) -> Event:
+def _task_fact(
+    world: World, execution_id: int, run: Run, now: datetime, *, taken_over: bool = False
+) -> Event:
     plan = world.executions[execution_id].plan
+    told = {
+        "task": run.task,
+        "status": run.status.value,
+        "sequence_number": run.sequence_number,
+        "attempt": run.attempt,
+        "task_execution_id": run.id,
+    }
     return Event(
         task_key(plan.name, run.task, run.status.value),
-        {
-            "task": run.task,
-            "status": run.status.value,
-            "sequence_number": run.sequence_number,
-            "attempt": run.attempt,
-            "task_execution_id": run.id,
-        },
+        {**told, "taken_over": True} if taken_over else told,
         namespace=plan.namespace,
         sender=SENDER,
         time=now,
@@ -169,10 +187,13 @@ def _tell(draft: Draft, event: Event) -> tuple[list[Rule], bool]:
     Told(live.id, task, number, status).apply(draft)
     if live.stopping:
         return [], True
+    taken_over = is_taken_over(event)
     return [
         rule
         for rule in live.plan.by_edge.get((task, status), ())
-        if rule.wanted is not None and live.met[(rule.task, rule.number)] == len(rule.wanted)
+        if rule.wanted is not None
+        and live.met[(rule.task, rule.number)] == len(rule.wanted)
+        and (not taken_over or live.has_never_run(rule.task))
     ], True
 
 

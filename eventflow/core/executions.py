@@ -8,6 +8,7 @@ from eventflow.core.actions import drop_successor, new_run, queue, stop_run
 from eventflow.core.changes import TimerCleared, TimerSet
 from eventflow.core.decision import Deciding
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping
+from eventflow.core.retrying import Retry, forget, keep, take_over
 from eventflow.core.world import NEVER_RUN, Known, LiveExecution, Timer
 from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution
@@ -24,8 +25,10 @@ def create(
     scheduled_time: datetime | None = None,
     command_offset: int = 0,
     ahead: int = 0,
+    retry: Retry | None = None,
 ) -> int:
-    """A new execution of the newest snapshot; RUNNING at once unless `max_active` are (S44).
+    """A new execution of the newest snapshot, or of the one that it retries (S31); RUNNING at once
+    unless `max_active` are (S44).
 
     Args:
         ahead: Executions of the workflow that this decision has created already.
@@ -33,8 +36,8 @@ def create(
     Returns:
         Its id.
     """
-    plan = known.plan
-    begins = len(known.active) + ahead < plan.workflow.max_active
+    plan = retry.plan if retry is not None else known.plan
+    begins = len(known.active) + ahead < known.plan.workflow.max_active
     record = WorkflowExecution(
         id=deciding.new_execution_id(),
         workflow_name=plan.name,
@@ -47,14 +50,20 @@ def create(
         begin_date=deciding.now if begins else None,
         scheduled_time=scheduled_time,
         trigger_event=trigger,
+        retry_of=retry.of if retry is not None else None,
     )
-    deciding.change(
-        ExecutionCreated(
-            record, plan, deciding.turn, command_offset, deciding.turn if trigger else 0
-        )
-    )
+    trigger_turn = 0
+    if trigger is not None:
+        trigger_turn = deciding.turn if retry is None else trigger.turn
+    deciding.change(ExecutionCreated(record, plan, deciding.turn, command_offset, trigger_turn))
+    live = LiveExecution(record, plan)
+    if retry is not None:
+        live.retried = retry.tasks
     if begins:
-        _begin(deciding, LiveExecution(record, plan))
+        _begin(deciding, live)
+    else:
+        for retried in live.retried.values():
+            keep(deciding, live, retried)
     return record.id
 
 
@@ -98,6 +107,8 @@ def end(deciding: Deciding, live: LiveExecution, status: WorkflowStatus, reason:
     """The execution has ended; one that waited may begin."""
     workflow = (live.plan.namespace, live.plan.name)
     was_active = live.record.status is WorkflowStatus.RUNNING
+    for task in live.retried:
+        forget(deciding, live, task)
     deciding.change(ExecutionMoved(live.id, workflow, status, deciding.now, deciding.turn, reason))
     _clear_timers(deciding, live)
     known = deciding.world.workflows.get(workflow)
@@ -108,8 +119,9 @@ def end(deciding: Deciding, live: LiveExecution, status: WorkflowStatus, reason:
 
 def _begin(deciding: Deciding, live: LiveExecution) -> None:
     """Start the tasks that start with their execution (S25), and its clocks."""
+    take_over(deciding, live)
     for task in live.plan.tasks.values():
-        if task.autostarts:
+        if task.autostarts and task.name not in live.retried:
             run = new_run(deciding, live.id, task, NEVER_RUN, "autostart")
             queue(deciding, live, task, run)
         schedule = task.settings.periodic_expression

@@ -50,6 +50,7 @@ class Act:
         event: The one that was decided then.
         verdicts: Of that event.
         earlier: The newest events before it that its condition wants too.
+        run_before: Of a retry: the run that was taken over, or runs again (S31).
     """
 
     execution: WorkflowExecution
@@ -59,6 +60,7 @@ class Act:
     event: Event | None = None
     verdicts: tuple[VerdictRecord, ...] = ()
     earlier: tuple[Event, ...] = ()
+    run_before: int | None = None
 
 
 def link_of(act: Act) -> Link:
@@ -80,6 +82,8 @@ def link_of(act: Act) -> Link:
         event=event,
         remembered=act.earlier,
         scheduled_time=execution.scheduled_time if run is None else None,
+        retry_of=execution.retry_of,
+        run_before=act.run_before,
     )
 
 
@@ -87,6 +91,9 @@ def before(link: Link) -> Subject | None:
     """What to ask about next; `None` when the link is the first cause."""
     if link.how is How.AUTOSTART:
         return Subject(workflow_execution_id=link.workflow_execution_id)
+    if link.how in (How.RETRY, How.TAKEN_OVER):
+        of_execution = link.retry_of if not link.task else None
+        return Subject(workflow_execution_id=of_execution, task_execution_id=link.run_before)
     event = link.event
     if link.how not in (How.RULE, How.TRIGGER) or event is None:
         return None
@@ -229,6 +236,10 @@ def last_event_of_trigger(
 
 def _how(act: Act) -> How:
     decision, run = act.decision, act.run
+    if run is not None and run.taken_from is not None:
+        return How.TAKEN_OVER
+    if decision is not None and decision.action == "retry":
+        return How.RETRY
     if run is not None and decision is None:
         return How.AUTOSTART if run.started_by == "autostart" else How.UNKNOWN
     if decision is None:

@@ -18,6 +18,8 @@ class How(StrEnum):
     COMMAND = "command"
     PERIODIC = "periodic"
     SCHEDULE = "schedule"
+    RETRY = "retry"
+    TAKEN_OVER = "taken over"
     UNKNOWN = "unknown"
 
 
@@ -33,6 +35,8 @@ class Link:
         wrote: What a user's condition kept when it was met, by name.
         remembered: Events that came before `event` and were needed too.
         scheduled_time: The due time that an execution stands for.
+        retry_of: The execution that this one is the retry of (S31).
+        run_before: The run that was taken over, or runs again here.
     """
 
     workflow_execution_id: int
@@ -49,6 +53,8 @@ class Link:
     event: Event | None = None
     remembered: tuple[Event, ...] = ()
     scheduled_time: datetime | None = None
+    retry_of: int | None = None
+    run_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from eventflow.core.changes import StateWritten
 from eventflow.core.plan import Rule, Trigger
+from eventflow.core.retried import is_taken_over
 from eventflow.core.world import Known, LiveExecution, World
 from eventflow.errors import NotFoundError, StateError
 from eventflow.model.condition import Condition
@@ -76,12 +77,16 @@ class Judged:
 def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> Judged:
     """Ask every rule that the event's key matches.
 
+    A fact about what a retry has taken over happened before: it is for tasks that never ran (S31).
+
     Args:
         level_rules: Whether rules on levels may answer: not for a fact about a run that is not the
             latest of its task (S22).
     """
     judged = Judged()
-    _judge_triggers(world, event, ask, judged)
+    taken_over = is_taken_over(event)
+    if not taken_over:
+        _judge_triggers(world, event, ask, judged)
     for live in _audience(world, event):
         if live.stopping or live.record.status != "RUNNING":
             continue
@@ -93,6 +98,7 @@ def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> 
             rule
             for rule in matched
             if (level_rules or not rule.condition.is_level)
+            and (not taken_over or live.has_never_run(rule.task))
             and _is_met(live, rule, event, ask, written, judged)
         ]
         if met:

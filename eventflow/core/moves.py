@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from eventflow.core.plan import Plan
+from eventflow.core.retried import Retried
 from eventflow.core.world import Draft, LiveExecution, Run, Standing
 from eventflow.model.records import WorkflowExecution
 from eventflow.model.settings import DEFAULT_POOL
@@ -16,7 +17,8 @@ class ExecutionCreated:
 
     Attributes:
         command_offset: The command that asked for it; 0 when an event or the schedule did.
-        trigger_turn: The event that started it; 0 when a command or the schedule did.
+        trigger_turn: The event that started it, or the execution that it retries; 0 when a command
+            or the schedule did.
     """
 
     record: WorkflowExecution
@@ -108,6 +110,61 @@ class RunCreated:
         counters = draft.world.counters
         draft.set(draft.world, "counters", replace(counters, run_id=self.run.id))
         draft.put(draft.world.homes, self.run.id, (self.execution_id, self.run.task))
+
+
+@dataclass(frozen=True, slots=True)
+class RunTakenOver:
+    """A run came to be that has ended: a retry stands on what an earlier execution did (S31).
+
+    Not a move of S26's table: nothing runs. Rules know of it at once, so that every level stands
+    before the first of them is woken.
+
+    Attributes:
+        taken_from: The run whose result it has.
+        from_execution: The execution of that run.
+    """
+
+    execution_id: int
+    run: Run
+    at: datetime
+    turn: int
+    taken_from: int
+    from_execution: int
+    pool: str = DEFAULT_POOL
+
+    @property
+    def reason(self) -> str:
+        return f"taken over from execution {self.from_execution}"
+
+    def apply(self, draft: Draft) -> None:
+        live = draft.world.executions[self.execution_id]
+        run = self.run
+        standing = Standing(
+            latest=run,
+            last_sequence=run.sequence_number,
+            output=run.id if run.status is TaskStatus.SUCCESS else None,
+        )
+        draft.put(live.standings, run.task, standing)
+        counters = draft.world.counters
+        draft.set(draft.world, "counters", replace(counters, run_id=run.id))
+        Told(self.execution_id, run.task, run.sequence_number, run.status).apply(draft)
+
+
+@dataclass(frozen=True, slots=True)
+class RetriedKept:
+    """What a retry is still to do with a task, or with `None` nothing any more (S31)."""
+
+    execution_id: int
+    workflow: tuple[str, str]
+    task: str
+    retried: Retried | None
+
+    def apply(self, draft: Draft) -> None:
+        live = draft.world.executions[self.execution_id]
+        if self.retried is None:
+            draft.drop(live.retried, self.task)
+        else:
+            draft.put(live.retried, self.task, self.retried)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from eventflow.model.condition import (
     EventCondition,
     TaskStatusCondition,
     is_builtin,
+    levels_of,
 )
 from eventflow.model.settings import TaskSettings
 from eventflow.model.status import TaskAction, TaskStatus
@@ -81,7 +82,11 @@ class TaskPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """One snapshot of one workflow."""
+    """One snapshot of one workflow.
+
+    Attributes:
+        readers: Task -> the tasks with a rule that reads its status, in order of definition.
+    """
 
     workflow: Workflow
     snapshot: str
@@ -90,6 +95,7 @@ class Plan:
     index: RuleIndex[Rule] = field(default_factory=RuleIndex)
     patterns: frozenset[str] = frozenset()
     by_edge: dict[tuple[str, TaskStatus], tuple[Rule, ...]] = field(default_factory=dict)
+    readers: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -113,8 +119,11 @@ def plan_of(workflow: Workflow, snapshot: str) -> Plan:
     index: RuleIndex[Rule] = RuleIndex()
     patterns: set[str] = set()
     by_edge: dict[tuple[str, TaskStatus], list[Rule]] = {}
+    readers: dict[str, dict[str, None]] = {}
     for task in tasks.values():
         for rule in task.rules:
+            for level in levels_of(rule.condition):
+                readers.setdefault(level.task, {})[task.name] = None
             if rule.wanted is not None:
                 for upstream, statuses in rule.wanted.items():
                     for status in statuses:
@@ -139,6 +148,7 @@ def plan_of(workflow: Workflow, snapshot: str) -> Plan:
         index=index,
         patterns=frozenset(patterns),
         by_edge={edge: tuple(rules) for edge, rules in by_edge.items()},
+        readers={upstream: tuple(names) for upstream, names in readers.items()},
     )
 
 

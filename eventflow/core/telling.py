@@ -15,6 +15,7 @@ from eventflow.core.explanation import (
     TaskExplained,
     WorkflowExplained,
 )
+from eventflow.core.retried import is_taken_over
 from eventflow.model.event import Event
 from eventflow.model.keys import RESERVED
 from eventflow.model.records import PoolRecord, TaskExecution
@@ -137,7 +138,12 @@ def _stop(link: Link | None, when: When) -> list[str]:
 
 
 def _chain(chain: tuple[Link, ...], when: When, *, cut: bool) -> list[str]:
-    lines = [line for link in chain for line in _link(link, when)]
+    lines: list[str] = []
+    for before, link in zip((None, *chain), chain, strict=False):
+        # A run that stands for an earlier one has the same name: say where that was.
+        there = before is not None and before.run_before is not None and bool(link.task)
+        first, *rest = _link(link, when)
+        lines += [f"There, {first}" if there else first, *rest]
     return [*lines, "... and so on, further back than this looks."] if cut else lines
 
 
@@ -147,13 +153,24 @@ def _link(link: Link, when: When) -> list[str]:
         if link.task
         else f"Execution {link.workflow_execution_id} of {link.workflow}"
     )
+    if link.how is How.TAKEN_OVER:
+        return [f"{what} was taken over from an earlier execution, {_at(link, when)}."]
     # "restarted" is said of the run that was stopped; this one was begun by it.
     return [f"{what} started {_by(link, when)}", *_because(link, when)]
 
 
 def _by(link: Link, when: When) -> str:
-    at = f" at {when(link.at)}" if link.at is not None else ""
+    at = f" {_at(link, when)}" if link.at is not None else ""
     match link.how:
+        case How.RETRY if link.task:
+            waited = link.event is not None and link.event.key.startswith("eventflow.task.")
+            once = ", once the statuses of its rule stood" if waited else ""
+            return f"again{at}, as in execution {link.retry_of}{once}."
+        case How.RETRY:
+            offset = f" (offset {link.event.offset})" if link.event is not None else ""
+            return f"as the retry of execution {link.retry_of}, by command{offset}{at}."
+        case How.TAKEN_OVER:
+            return f"before{at}."
         case How.RULE:
             return f"by its rule {link.rule}, {link.action} when {link.condition},{at}:"
         case How.TRIGGER:
@@ -173,6 +190,10 @@ def _by(link: Link, when: When) -> str:
             return f"{at.strip()}; what started it is not in the store."
 
 
+def _at(link: Link, when: When) -> str:
+    return f"at {when(link.at)}" if link.at is not None else ""
+
+
 def _because(link: Link, when: When) -> list[str]:
     if link.event is None or link.how not in (How.RULE, How.TRIGGER):
         return []
@@ -187,7 +208,8 @@ def _event(event: Event, when: When) -> str:
     tokens = event.key.split(".")
     if tokens[:2] == ["eventflow", "task"] and len(tokens) == 5:
         number = f" #{event.value['sequence_number']}" if isinstance(event.value, dict) else ""
-        return f"{tokens[3]}{number} became {tokens[4].upper()} (offset {event.offset})"
+        became = "was taken over as" if is_taken_over(event) else "became"
+        return f"{tokens[3]}{number} {became} {tokens[4].upper()} (offset {event.offset})"
     if tokens[:2] == ["eventflow", "workflow"] and len(tokens) == 4:
         number = event.value["workflow_execution_id"] if isinstance(event.value, dict) else ""
         became = f"execution {number} of {tokens[2]} became {tokens[3].upper()}"

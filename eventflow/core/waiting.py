@@ -37,16 +37,17 @@ class Waiting:
     possible: bool
 
 
-def waits_for(workflow: Workflow, statuses: Statuses) -> list[Waiting]:
+def waits_for(workflow: Workflow, statuses: Statuses, again: Collection[str] = ()) -> list[Waiting]:
     """What the rules of each task that has never run still want, in order of definition.
 
     Args:
         statuses: Task -> status of its latest run; missing or `None` when it has none.
+        again: The tasks that a retry is still to run again (S31); nothing is said of them here.
     """
-    coming = _coming(workflow, statuses)
+    coming = _coming(workflow, statuses, again)
     found = []
     for name in workflow.tasks:
-        if statuses.get(name) is not None:
+        if statuses.get(name) is not None or name in again:
             continue
         starters = _starters(workflow, name)
         for rule in starters:
@@ -84,9 +85,9 @@ def _begins(workflow: Workflow, name: str) -> bool:
     return task.settings.autostart and not starts and not task.takes
 
 
-def _coming(workflow: Workflow, statuses: Statuses) -> set[str]:
+def _coming(workflow: Workflow, statuses: Statuses, again: Collection[str] = ()) -> set[str]:
     """The tasks that are alive, or that have never run and can still come to: a fixed point."""
-    coming = {name for name, status in statuses.items() if status in ALIVE}
+    coming = {name for name, status in statuses.items() if status in ALIVE} | set(again)
     waiting = [name for name in workflow.tasks if statuses.get(name) is None]
     coming |= {name for name in waiting if _begins(workflow, name)}
     while True:
@@ -183,9 +184,23 @@ def arrived(condition: Condition, latches: Latches, place: str = "") -> list[Con
     return found
 
 
-def can_be_met(workflow: Workflow, condition: Condition, statuses: Statuses) -> bool:
+def levels_missing(condition: Condition, statuses: Statuses) -> list[str]:
+    """The statuses alone that do not stand yet, in words: its events have come (S31)."""
+    if condition.is_level:
+        return missing(condition, statuses)
+    if isinstance(condition, AllOf):
+        return [text for member in condition.members for text in levels_missing(member, statuses)]
+    if isinstance(condition, AnyOf):
+        found = [" and ".join(levels_missing(member, statuses)) for member in condition.members]
+        return [" or ".join(filter(None, found))] if any(found) else []
+    return []
+
+
+def can_be_met(
+    workflow: Workflow, condition: Condition, statuses: Statuses, again: Collection[str] = ()
+) -> bool:
     """Whether it can still come: a branch not taken is not waited for."""
-    return _can_be_met(workflow, condition, statuses, _coming(workflow, statuses))
+    return _can_be_met(workflow, condition, statuses, _coming(workflow, statuses, again))
 
 
 def starts_by_itself(workflow: Workflow, name: str) -> bool:

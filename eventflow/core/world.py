@@ -13,6 +13,7 @@ from typing import Any
 from eventflow.core.index import RuleIndex
 from eventflow.core.plan import Plan, Trigger
 from eventflow.core.pools import Place, Pool, PoolKey, place_of
+from eventflow.core.retried import Retried
 from eventflow.model.records import WorkflowExecution
 from eventflow.model.status import ALIVE, TaskStatus
 
@@ -80,6 +81,7 @@ class LiveExecution:
         met: Status rule -> how many of its upstreams stand as wanted, as told (S22).
         state: Name -> JSON text of what conditions keep (S35).
         stopping: Why it is being stopped; no rule acts any more (S29).
+        retried: Of a retry: what is still to be taken over or to run again, by task (S31).
     """
 
     __slots__ = (
@@ -88,6 +90,7 @@ class LiveExecution:
         "met",
         "plan",
         "record",
+        "retried",
         "standings",
         "state",
         "stopping",
@@ -102,6 +105,7 @@ class LiveExecution:
         self.state: dict[str, str] = {}
         self.stopping = ""
         self.failed_by_timeout = False
+        self.retried: dict[str, Retried] = {}
 
     @property
     def id(self) -> int:
@@ -117,6 +121,10 @@ class LiveExecution:
     def place_of(self, run: Run) -> Place:
         """Where a run stands in the line of its pool, when it waits there."""
         return place_of(self.plan.tasks[run.task].settings.priority, run.id)
+
+    def has_never_run(self, task: str) -> bool:
+        """Whether it has no run, and is not about to run again (S31)."""
+        return self.standing(task).latest is None and task not in self.retried
 
     def run(self, run_id: int, task: str) -> Run | None:
         """One of the task's runs that are still in the picture."""

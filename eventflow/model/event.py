@@ -108,7 +108,7 @@ _MEMBERS = frozenset(
 )
 
 
-def check_event(event: Event, *, max_bytes: int = MAX_EVENT_BYTES) -> str:
+def check_event(event: Event, *, max_bytes: int | None = MAX_EVENT_BYTES) -> str:
     """Refuse what is not a well-formed event (S6); return the JSON text of its value.
 
     Raises:

@@ -61,6 +61,8 @@ class TaskExecution:
         started_by: What made the rule act: an event's key, or `autostart`, `command`, `periodic`.
         trigger_turn: The turn of the event that started it (S8).
         reason: Why it ended as it did, or what it waits for; may be empty.
+        dropped: It was a successor that a STOP ended while it waited: no one's latest (S20).
+        taken_from: The run whose status and result it has: nothing ran (S31).
         log_path: Where the newest attempt's output is, or empty.
         pool: Of whose slots its attempts take one (S44).
     """
@@ -80,6 +82,8 @@ class TaskExecution:
     reason: str = ""
     log_path: str = ""
     pool: str = DEFAULT_POOL
+    dropped: bool = False
+    taken_from: int | None = None
 
     @property
     def key(self) -> TaskExecutionKey:
@@ -99,6 +103,7 @@ class WorkflowExecution:
         params: What the caller gave with the start; JSON.
         trigger_event: The event that started it; `None` unless it is an EVENT execution (S16).
         scheduled_time: The due time that a PERIODIC execution stands for, aware UTC (S33).
+        retry_of: The ended execution that it is the retry of (S31).
         tasks: Its task executions, oldest first; empty where they were not asked for.
         reason: Why it ended as it did, or why it waits; may be empty.
     """
@@ -115,6 +120,7 @@ class WorkflowExecution:
     end_date: datetime | None = None
     scheduled_time: datetime | None = None
     trigger_event: Event | None = None
+    retry_of: int | None = None
     tasks: tuple[TaskExecution, ...] = ()
     reason: str = ""
 

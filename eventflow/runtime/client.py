@@ -18,6 +18,7 @@ from eventflow.model.records import DecisionRecord
 from eventflow.model.settings import check_pool
 from eventflow.model.status import TaskAction
 from eventflow.runtime.ids import draw_id
+from eventflow.runtime.retrying import picture_of
 from eventflow.store.ports import Store
 
 T = TypeVar("T")
@@ -104,6 +105,19 @@ class Client:
         value = {"namespace": namespace, "workflow": workflow, "params": params or {}}
         return self._command("run", value, namespace, idempotency_key)
 
+    def retry(self, execution_id: int, idempotency_key: str = "") -> Event:
+        """Ask for the retry of an ended execution; the same key asks for the same one (S3, S31).
+
+        Raises:
+            NotFoundError: If there is no such execution.
+            ConflictError: If it has not ended, or nothing is left to do in it.
+        """
+        picture = picture_of(self.store, execution_id)
+        # It grows with the tasks of the execution, and no rule of a user's has to read it.
+        return self._command(
+            "retry", picture, picture["namespace"], idempotency_key, max_bytes=None
+        )
+
     def stop(self, execution_id: int, reason: str = "") -> Event:
         """Ask that an execution be stopped."""
         value = {"workflow_execution_id": execution_id, "reason": reason}
@@ -165,7 +179,13 @@ class Client:
         return records[0] if records else None
 
     def _command(
-        self, verb: str, value: dict[str, Any], namespace: str, idempotency_key: str = ""
+        self,
+        verb: str,
+        value: dict[str, Any],
+        namespace: str,
+        idempotency_key: str = "",
+        *,
+        max_bytes: int | None = MAX_EVENT_BYTES,
     ) -> Event:
         event = Event(
             COMMAND + verb,
@@ -175,7 +195,7 @@ class Client:
             id=idempotency_key or draw_id(self._clock),
             time=self._clock.now(),
         )
-        check_event(event)
+        check_event(event, max_bytes=max_bytes)
         (committed,) = self.store.append([event], drawn=not idempotency_key)
         self._ring()
         return committed

@@ -1,15 +1,19 @@
 """Commands as methods: the same for the scheduler and for the one in virtual time."""
 
 from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
 
+from eventflow.errors import EventflowError
 from eventflow.model.event import Event
 from eventflow.model.records import DecisionRecord, WorkflowExecution
 from eventflow.model.status import TaskAction
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 
+Found = TypeVar("Found")
 
-class Commanding(ABC):
+
+class Commanding(ABC, Generic[Found]):
     """What can be told to a scheduler; each call returns when it is decided.
 
     Executions are named by id or record, workflows by name or definition.
@@ -26,12 +30,33 @@ class Commanding(ABC):
         """Emits and commands, as another process would use them."""
 
     @abstractmethod
+    def execution(self, execution: int, /) -> Found:
+        """An execution that is known by its id."""
+
+    @abstractmethod
     def _obeyed(self, command: Event) -> DecisionRecord | None:
         """Have a committed command decided; return what it came to."""
 
     def stop_workflow(self, execution: WorkflowExecution | int, reason: str = "") -> None:
         """Stop a workflow execution (S29)."""
         self._obeyed(self.client.stop(id_of(execution), reason))
+
+    def retry(self, execution: WorkflowExecution | int, *, idempotency_key: str = "") -> Found:
+        """Run again what failed, or was stopped from outside, in an execution that has ended (S31).
+
+        A new execution of the same snapshot, code and params: tasks that succeeded, were skipped or
+        were stopped by a rule are taken over with their results.
+
+        Args:
+            idempotency_key: The same key asks for the same execution.
+
+        Raises:
+            ConflictError: If it has not ended, or nothing is left to do in it.
+        """
+        record = self._obeyed(self.client.retry(id_of(execution), idempotency_key))
+        if record is None or record.workflow_execution_id is None:
+            raise EventflowError(f"the retry of execution {id_of(execution)} started nothing")
+        return self.execution(record.workflow_execution_id)
 
     def start_task(self, execution: WorkflowExecution | int, task_name: str) -> str:
         """START a task; returns what it came to (S19)."""

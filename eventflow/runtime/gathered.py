@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from eventflow.core.explain import Act, also_wanted, kept_by, last_event, rule_condition
 from eventflow.core.explanation import LastEvent, RuleExplained
+from eventflow.core.retried import is_taken_over
 from eventflow.core.telling import pool_in_words
 from eventflow.core.waiting import arrived, can_be_met, missing, starts_by_itself
 from eventflow.errors import NotFoundError
@@ -19,6 +20,7 @@ from eventflow.model.rule import TaskRule
 from eventflow.model.sketch import sketch_of
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
+from eventflow.runtime.retrying import again_in_words, latest_runs, still_to_do
 from eventflow.store.ports import Store
 
 # How many of the newest events of a rule's keys are looked through for one that it may see.
@@ -45,6 +47,7 @@ class Facts:
         self._statuses: dict[str, TaskStatus | None] = {
             name: store.task_status(execution_id, name) for name in self.task_names()
         }
+        self._again = still_to_do(store, found)
         self._starts: dict[int | None, DecisionRecord] = {}
         for decision in self._decisions:
             if decision.did in ("started", "restarted"):
@@ -103,7 +106,19 @@ class Facts:
             event=event,
             verdicts=tuple(verdicts),
             earlier=tuple(earlier),
+            run_before=self._run_before(run, decision),
         )
+
+    def _run_before(self, run: TaskExecution | None, decision: DecisionRecord | None) -> int | None:
+        """The run that this one was taken over from, or that it is the retry of (S31)."""
+        if run is None or run.taken_from is not None:
+            return run.taken_from if run is not None else None
+        old = self.execution.retry_of
+        if decision is None or decision.action != "retry" or old is None:
+            return None
+        found = self._store.execution(old)
+        before = latest_runs(found).get(run.task_name) if found is not None else None
+        return before.id if before is not None else None
 
     def rules(self, task: str) -> tuple[RuleExplained, ...]:
         if self.workflow is None:
@@ -155,6 +170,9 @@ class Facts:
         ]
         if due or self.execution.ended:
             return tuple(due)
+        if task in self._again:
+            words = again_in_words(self.workflow, self._again[task], self._statuses)
+            return (f"it {words}",)
         if starts_by_itself(self.workflow, task):
             return ("it starts with its execution",)
         rules = self.workflow.rules_of(task)
@@ -184,7 +202,7 @@ class Facts:
             came=tuple(map(phrase, arrived(rule.condition, latches))),
             state=kept,
             possible=not self.execution.ended
-            and can_be_met(workflow, rule.condition, self._statuses),
+            and can_be_met(workflow, rule.condition, self._statuses, self._again),
             last=self._last(workflow, task, number, rule.condition, wanted),
         )
 
@@ -199,6 +217,10 @@ class Facts:
         event = self._newest(condition.wakes(workflow.name))
         if event is None:
             return None
+        decisions = [one for one in self._decisions if (one.turn, one.task) == (event.turn, task)]
+        if is_taken_over(event) and not decisions:
+            # It happened in the execution that is retried.
+            return None
         verdicts = [
             verdict
             for verdict in self._said(event.turn, self.execution.id)
@@ -208,9 +230,7 @@ class Facts:
             event,
             number,
             condition,
-            decisions=[
-                one for one in self._decisions if (one.turn, one.task) == (event.turn, task)
-            ],
+            decisions=decisions,
             verdict=verdicts[0] if verdicts else None,
             wanted=wanted,
             ended_at=self.execution.end_date,

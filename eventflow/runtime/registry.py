@@ -1,5 +1,6 @@
 """What is known now: workflows and their plans by snapshot, and where their code is (S41)."""
 
+import logging
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,7 @@ from eventflow.clock import Clock
 from eventflow.core.decide import COMMAND
 from eventflow.core.plan import Plan, plan_of
 from eventflow.core.world import World
-from eventflow.errors import LoadError, NotFoundError
+from eventflow.errors import EventflowError, LoadError, NotFoundError
 from eventflow.executors.code import copy_sources, load_workflows
 from eventflow.executors.port import Code, Job
 from eventflow.model.event import Event
@@ -16,7 +17,8 @@ from eventflow.model.operator import Operator
 from eventflow.model.workflow import Workflow, content_hash
 from eventflow.store.ports import SnapshotRecord, Store
 
-REGISTER = COMMAND + "register"
+log = logging.getLogger("eventflow")
+REGISTER, RETRY = COMMAND + "register", COMMAND + "retry"
 
 
 class Registry:
@@ -86,12 +88,23 @@ class Registry:
             return self._plans.get(snapshot)
 
     def teach(self, world: World, events: Iterable[Event]) -> None:
-        """Have the plan of each snapshot that the events are about to register in the world."""
+        """Have in the world the plan of each snapshot that a command registers or retries."""
         for event in events:
-            if event.key == REGISTER:
-                plan = self.find(event.value["snapshot"])
-                if plan is not None:
-                    world.learn(plan)
+            if event.key not in (REGISTER, RETRY):
+                continue
+            plan = self.find(event.value["snapshot"])
+            if plan is None and event.key == RETRY:
+                plan = self._loaded(event.value["snapshot"])
+            if plan is not None:
+                world.learn(plan)
+
+    def _loaded(self, snapshot: str) -> Plan | None:
+        """The plan of an older snapshot, of which no execution may be left; a fault is logged."""
+        try:
+            return self.plan(snapshot)
+        except EventflowError as error:
+            log.warning("snapshot.not_at_hand snapshot=%s reason=%r", snapshot[:12], str(error))
+            return None
 
     def code(self, snapshot: str) -> Code:
         """Where a worker finds a snapshot's code."""

@@ -44,7 +44,7 @@ from eventflow.store.selection import Bounds
 Receiver = TypeVar("Receiver", bound=Callable[..., Any])
 
 
-class Scheduler(Commanding):
+class Scheduler(Commanding[ExecutionHandle]):
     """Runs workflows of one store.
 
     Args:

@@ -26,8 +26,10 @@ from eventflow.core.moves import (
     ExecutionCreated,
     ExecutionMoved,
     ExecutionStopping,
+    RetriedKept,
     RunCreated,
     RunMoved,
+    RunTakenOver,
     Told,
 )
 from eventflow.core.slots import PoolSet, SlotAwaited, SlotForgone, SlotFreed, SlotTaken
@@ -35,6 +37,7 @@ from eventflow.core.world import Run, Timer
 from eventflow.model.status import ENDED, WORKFLOW_ENDED, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.ports import Batch
 from eventflow.store.rows import (
+    RETRIED,
     DecisionRow,
     FailureRow,
     FiringRow,
@@ -48,7 +51,7 @@ from eventflow.store.rows import (
     WorkflowRow,
     json_text,
 )
-from eventflow.store.touched import TouchedExecution, TouchedRun
+from eventflow.store.touched import TouchedExecution, TouchedRun, taken_over_row
 
 
 def rows_of(batch: Batch) -> Rows:
@@ -145,6 +148,8 @@ class _Gathering:
         execution = self._executions[change.record.id] = TouchedExecution(change.record.id, change)
         execution.status = change.record.status
         execution.began_at = change.record.begin_date
+        if change.record.retry_of is not None:
+            self.rows.data_copied.append((change.record.id, change.record.retry_of))
 
     def execution_moved(self, change: ExecutionMoved) -> None:
         execution = self._execution(change.execution_id)
@@ -166,6 +171,15 @@ class _Gathering:
         if run.status in ENDED:
             seen.ended_at = change.at
         self._keep_status(run, change.at, "")
+
+    def run_taken_over(self, change: RunTakenOver) -> None:
+        self.rows.runs.append(taken_over_row(change))
+        self._keep_status(change.run, change.at, change.reason)
+
+    def retried_kept(self, change: RetriedKept) -> None:
+        retried = change.retried
+        key = StateKey(change.execution_id, *change.workflow, RETRIED + change.task)
+        self.rows.states[key] = json_text(retried.to_json()) if retried is not None else None
 
     def run_moved(self, change: RunMoved) -> None:
         run = change.run
@@ -270,6 +284,8 @@ _TAKES: dict[type, Callable[[_Gathering, Any], None]] = {
     ExecutionStopping: _Gathering.execution_stopping,
     RunCreated: _Gathering.run_created,
     RunMoved: _Gathering.run_moved,
+    RunTakenOver: _Gathering.run_taken_over,
+    RetriedKept: _Gathering.retried_kept,
     Told: _Gathering.nothing,
     StateWritten: _Gathering.state_written,
     Commanded: _Gathering.commanded,

@@ -221,6 +221,7 @@ def _orders(rows: Rows) -> list[Order]:
     orders = [
         Order(sql.TURN_EVENT, [(turn, offset) for offset, turn in rows.turned]),
         Order(sql.INSERT_EXECUTION.text, sql.INSERT_EXECUTION.bind(rows.executions)),
+        Order(sql.COPY_DATA, rows.data_copied),
         Order(sql.UPDATE_EXECUTION.text, sql.UPDATE_EXECUTION.bind(rows.execution_updates)),
         Order(sql.UPDATE_RUN.text, sql.UPDATE_RUN.bind([*ended, *others])),
         Order(sql.INSERT_RUN.text, sql.INSERT_RUN.bind(rows.runs)),

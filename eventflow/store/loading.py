@@ -12,14 +12,17 @@ from typing import NamedTuple
 from eventflow.core.changes import Commanded
 from eventflow.core.plan import Plan
 from eventflow.core.pools import HOLDS_SLOT, Pool
+from eventflow.core.retried import Retried, is_taken_over
 from eventflow.core.world import Counters, LiveExecution, Run, Standing, World
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
+from eventflow.model.jsonvalue import read
 from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import BUSY, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.ports import Loaded
 from eventflow.store.records import execution_of, run_of, timer_of
 from eventflow.store.rows import (
+    RETRIED,
     ExecutionRow,
     OutboxRow,
     PoolRow,
@@ -220,7 +223,8 @@ def _told(kept: Kept) -> dict[tuple[int, str], tuple[int, TaskStatus] | None]:
     """What rules know of the tasks of which a status fact waits in the log."""
     untold: dict[int, int] = {}
     told: dict[tuple[int, str], tuple[int, TaskStatus] | None] = {}
-    for fact in kept.untold:
+    # What was taken over, rules know at once.
+    for fact in (one for one in kept.untold if not is_taken_over(one)):
         run_id = fact.value["task_execution_id"]
         untold[run_id] = untold.get(run_id, 0) + 1
         told[fact.workflow_execution_id or 0, fact.value["task"]] = None
@@ -242,7 +246,10 @@ def _told(kept: Kept) -> dict[tuple[int, str], tuple[int, TaskStatus] | None]:
 def _remember(world: World, key: StateKey, text: str) -> None:
     if key.workflow_execution_id:
         live = world.executions.get(key.workflow_execution_id)
-        if live is not None:
+        if live is not None and key.name.startswith(RETRIED):
+            retried = Retried.from_json(read(text))
+            live.retried[retried.task] = retried
+        elif live is not None:
             live.state[key.name] = text
         return
     known = world.workflows.get((key.namespace, key.workflow))

@@ -144,14 +144,16 @@ class MemoryReads:
             return TaskStatus(standing[-1].status) if standing else None
 
     def result(self, task_execution_id: int) -> str | None:
-        return self._shelves.results.get(task_execution_id)
+        with self._lock:
+            row = self._shelves.runs.get(task_execution_id)
+            return self._brought_by(row) if row is not None else None
 
     def latest_result(self, execution_id: int, task: str) -> str | None:
         with self._lock:
             done = [
                 row for row in self._runs(execution_id, task) if row.status == TaskStatus.SUCCESS
             ]
-            return self._shelves.results.get(done[-1].id) if done else None
+            return self._brought_by(done[-1]) if done else None
 
     def read_data(self, execution_id: int, key: str) -> str | None:
         return self._shelves.data.get((execution_id, key))
@@ -238,6 +240,10 @@ class MemoryReads:
 
     def _runs(self, execution_id: int, task: str) -> Iterator[RunRow]:
         return (row for row in self._shelves.runs_of(execution_id) if row.task == task)
+
+    def _brought_by(self, row: RunRow) -> str | None:
+        """The result of a run, or of the one that it was taken over from (S31)."""
+        return self._shelves.results.get(row.taken_from or row.id)
 
     def _execution(self, row: ExecutionRow, *, with_tasks: bool = False) -> WorkflowExecution:
         offset = self._shelves.turns.get(row.trigger_turn)

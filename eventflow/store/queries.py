@@ -90,10 +90,16 @@ TASK_STATUS = _first_of(
     .where(*_OF_TASK, _RUN.c.dropped == literal_column("0"))
     .order_by(_RUN.c.sequence_number.desc())
 )
-RESULT = text_of(select(_RESULT.c.value).where(_RESULT.c.task_execution_id == bindparam("run")))
+# A run that was taken over has the result of the one that brought it (S31).
+_BROUGHT_BY = func.coalesce(_RUN.c.taken_from, _RUN.c.id)
+RESULT = text_of(
+    select(_RESULT.c.value)
+    .select_from(_RUN.join(_RESULT, _RESULT.c.task_execution_id == _BROUGHT_BY))
+    .where(_RUN.c.id == bindparam("run"))
+)
 LATEST_RESULT = _first_of(
     select(_RESULT.c.value)
-    .select_from(_RUN.outerjoin(_RESULT, _RESULT.c.task_execution_id == _RUN.c.id))
+    .select_from(_RUN.outerjoin(_RESULT, _RESULT.c.task_execution_id == _BROUGHT_BY))
     .where(*_OF_TASK, _RUN.c.status == literal_column(f"'{TaskStatus.SUCCESS}'"))
     .order_by(_RUN.c.sequence_number.desc())
 )

@@ -48,6 +48,7 @@ def execution_of(
         end_date=row.ended_at,
         scheduled_time=row.scheduled_time,
         trigger_event=trigger,
+        retry_of=row.retry_of,
         tasks=tasks,
         reason=row.reason,
     )
@@ -77,12 +78,14 @@ def task_execution_of(
         reason=row.reason,
         log_path=str(log_path) if log_path is not None else "",
         pool=row.pool,
+        dropped=bool(row.dropped),
+        taken_from=row.taken_from,
     )
 
 
 def _type_of(started_by: str, execution_type: ExecutionType) -> ExecutionType:
     match started_by:
-        case "autostart":
+        case "autostart" | "retry":
             return execution_type
         case "command":
             return ExecutionType.MANUAL

@@ -35,6 +35,7 @@ class ExecutionRow(NamedTuple):
     stopping: str
     failed_by_timeout: bool
     reason: str
+    retry_of: int | None
 
 
 class ExecutionUpdate(NamedTuple):
@@ -71,6 +72,7 @@ class RunRow(NamedTuple):
     inputs: str | None
     pool: str
     reason: str
+    taken_from: int | None
 
 
 class RunUpdate(NamedTuple):
@@ -132,6 +134,11 @@ class VerdictRow(NamedTuple):
     writes: str
     ask_again_at: datetime | None
     error: str
+
+
+# Before the name of a task: what a retry is still to do with it (S31). Names of conditions' states
+# have a colon, which no task's name has.
+RETRIED = "@retried/"
 
 
 class StateKey(NamedTuple):
@@ -220,6 +227,7 @@ class Rows:
         ended: Attempts of which nothing is to be delivered any more.
         timers: The timer by its key; `None` where it was cleared.
         paused: What changed of workflows that were registered before.
+        data_copied: To and from which execution all workflow data is copied (S31, S39).
     """
 
     counters: Counters
@@ -243,3 +251,4 @@ class Rows:
     workflows: dict[tuple[str, str], WorkflowRow] = field(default_factory=dict)
     paused: dict[tuple[str, str], bool] = field(default_factory=dict)
     pools: dict[tuple[str, str], PoolRow] = field(default_factory=dict)
+    data_copied: list[tuple[int, int]] = field(default_factory=list)

@@ -114,6 +114,9 @@ class Shelves:
             self.executions[row.id] = row
             if row.command_offset:
                 self.started[row.command_offset] = row.id
+        for new, old in rows.data_copied:
+            found = [(key, text) for (owner, key), text in self.data.items() if owner == old]
+            self.data.update({(new, key): text for key, text in found})
         for update in rows.execution_updates:
             self.executions[update.id] = _updated_execution(self.executions[update.id], update)
 

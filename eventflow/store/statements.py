@@ -108,6 +108,10 @@ DELETE_STATE = text_of(
     delete(_STATE).where(*(_STATE.c[name] == bindparam(name) for name in StateKey._fields))
 )
 DELETE_TIMER = text_of(delete(_TIMER).where(_TIMER.c.key == bindparam("named")))
+COPY_DATA = (
+    "INSERT INTO workflow_data (workflow_execution_id, key, value)"
+    " SELECT ?, key, value FROM workflow_data WHERE workflow_execution_id = ?"
+)
 DELETE_DATA = text_of(
     delete(_DATA).where(
         _DATA.c.workflow_execution_id == bindparam("execution"), _DATA.c.key == bindparam("named")

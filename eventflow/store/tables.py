@@ -129,12 +129,15 @@ class WorkflowExecutionTable(Table, table=True):
     stopping: str = Field(sa_type=Text)
     failed_by_timeout: bool
     reason: str = Field(sa_type=Text)
+    # Not a foreign key: the old execution may be pruned before its retry.
+    retry_of: int | None = Field(sa_type=BigInteger)
 
 
 class TaskExecutionTable(Table, table=True):
     """One run of one task. `sequence_number` counts runs, `attempt` counts retries in a run.
 
-    A dropped run is a successor that a STOP ended while it waited: no one's latest (S20).
+    A dropped run is a successor that a STOP ended while it waited: no one's latest (S20). One that
+    was taken over has the result of another, of an execution that may be pruned first (S31).
     """
 
     __tablename__ = "task_execution"
@@ -171,6 +174,7 @@ class TaskExecutionTable(Table, table=True):
     inputs: str | None = Field(sa_type=Text)
     pool: str = Field(sa_type=Text)
     reason: str = Field(sa_type=Text)
+    taken_from: int | None = Field(sa_type=BigInteger)
 
 
 class TaskHistoryTable(Table, table=True):

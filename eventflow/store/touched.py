@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from eventflow.core.moves import ExecutionCreated, RunCreated
+from eventflow.core.moves import ExecutionCreated, RunCreated, RunTakenOver
 from eventflow.core.world import Run
 from eventflow.model.status import WorkflowStatus
 from eventflow.store.rows import ExecutionRow, ExecutionUpdate, RunRow, RunUpdate, json_text
@@ -53,6 +53,7 @@ class TouchedExecution:
             self.stopping or "",
             self.by_timeout or False,
             self.reason or "",
+            record.retry_of,
         )
 
     def update(self) -> ExecutionUpdate:
@@ -102,6 +103,7 @@ class TouchedRun:
             json_text(run.inputs) if run.inputs is not None else None,
             created.pool,
             self.reason or "",
+            None,
         )
 
     def update(self) -> RunUpdate:
@@ -120,3 +122,30 @@ class TouchedRun:
             self.reason,
             run.id,
         )
+
+
+def taken_over_row(change: RunTakenOver) -> RunRow:
+    """A run that ends where it comes to be: nothing of it is ever touched again."""
+    run = change.run
+    return RunRow(
+        id=run.id,
+        workflow_execution_id=change.execution_id,
+        task=run.task,
+        sequence_number=run.sequence_number,
+        attempt=run.attempt,
+        status=run.status.value,
+        failures=0,
+        lost=0,
+        timed_out=False,
+        dropped=False,
+        created_at=change.at,
+        attempt_began_at=None,
+        began_at=None,
+        ended_at=change.at,
+        started_by="retry",
+        trigger_turn=run.trigger_turn,
+        inputs=None,
+        pool=change.pool,
+        reason=change.reason,
+        taken_from=change.taken_from,
+    )

@@ -37,7 +37,7 @@ from eventflow.testing.worker import Ending, VirtualWorker, report_of
 MAX_STEPS = 1_000_000
 
 
-class VirtualScheduler(Commanding):
+class VirtualScheduler(Commanding[WorkflowExecution]):
     """A scheduler in virtual time. Tasks run nothing: `outcome` says how their attempts end.
 
     Args:

@@ -15,7 +15,7 @@ from eventflow.core.changes import Commanded, FailureKept, Withdrawn
 from eventflow.core.decide import COMMAND, QUIET, REPORT, facts_of, take
 from eventflow.core.decision import Decision
 from eventflow.core.judge import Answer
-from eventflow.core.moves import RunCreated, RunMoved
+from eventflow.core.moves import RunCreated, RunMoved, RunTakenOver
 from eventflow.core.plan import Plan, plan_of
 from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
 from eventflow.model.workflow import content_hash
@@ -69,6 +69,7 @@ class History:
     sequence_number: int
     statuses: list[TaskStatus]
     dropped: bool = False
+    taken_over: bool = False
 
 
 @dataclass(slots=True)
@@ -184,6 +185,11 @@ class Bench:
                 self.histories[run.id] = History(
                     execution_id, run.task, run.sequence_number, [run.status]
                 )
+            case RunTakenOver(execution_id, run):
+                assert run.id not in self.histories
+                self.histories[run.id] = History(
+                    execution_id, run.task, run.sequence_number, [run.status], taken_over=True
+                )
             case RunMoved(run=run, before=before):
                 history = self.histories[run.id]
                 assert history.statuses[-1] is before, f"{run} moved from {before}"
@@ -265,6 +271,7 @@ def picture(world: World) -> dict[str, Any]:
                 live.alive,
                 dict(live.met),
                 dict(live.state),
+                dict(live.retried),
                 live.stopping,
                 live.failed_by_timeout,
             )

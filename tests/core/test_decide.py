@@ -11,11 +11,15 @@ from workflows_at_random import workflows
 
 from eventflow import Event, TaskAction, TaskStatus, Workflow
 from eventflow.core.decide import COMMAND, take
+from eventflow.core.plan import Plan
 from eventflow.core.pools import HOLDS_SLOT
+from eventflow.core.retried import Retried
+from eventflow.core.retrying import can_stand
 from eventflow.core.world import Draft, Timer
 from eventflow.model.status import ALIVE, BUSY, MOVES
 
 POOLS = ("default", "p", "q")
+ENDED_STATUSES = ("SUCCESS", "SKIPPED", "STOPPED", "FAILED")
 KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
 
 
@@ -45,6 +49,11 @@ class Core(RuleBasedStateMachine):
     def register_a_version(self, description: str, most: int) -> None:
         self.most_active = max(self.most_active, most)
         self.bench.register(another(self.workflow, description, most))
+
+    @rule(data=st.data(), of=st.integers(50, 60))
+    def retry(self, data: st.DataObject, of: int) -> None:
+        """Of an execution of which the core knows the picture alone."""
+        self.bench.command("retry", **data.draw(pictures(compiled(self.workflow), of)))
 
     @rule(key=st.sampled_from(["x", "y"]))
     def emit(self, key: str) -> None:
@@ -124,6 +133,7 @@ class Core(RuleBasedStateMachine):
                     Event(COMMAND + "run", {"namespace": "default", "workflow": "w"}),
                     Event(COMMAND + "pool", {"namespace": "default", "pool": "p", "slots": 2}),
                     Event(COMMAND + "pool", {"namespace": "default", "pool": "q", "slots": 1}),
+                    Event(COMMAND + "retry", data.draw(pictures(compiled(self.workflow), 9))),
                 ]
             )
         )
@@ -154,6 +164,8 @@ class Core(RuleBasedStateMachine):
             assert live.alive == len(mine)
             assert_one_is_busy(list(mine.values()))
             assert_counters_are_a_recount(live)
+            for name in live.retried:
+                assert live.standing(name).latest is None
             for task, standing in live.standings.items():
                 there = {run.id: run.status for run in (standing.latest, standing.leaving) if run}
                 expected = {key: run.statuses[-1] for key, run in mine.items() if run.task == task}
@@ -202,7 +214,10 @@ class Core(RuleBasedStateMachine):
     @invariant()
     def every_history_is_a_path_in_the_table(self) -> None:
         for run in self.bench.histories.values():
-            for before, after in zip([None, *run.statuses], run.statuses, strict=False):
+            # What was taken over has ended where it comes to be: no move of the table (S31).
+            begin = run.statuses[:1] if run.taken_over else [None]
+            path = run.statuses[1:] if run.taken_over else run.statuses
+            for before, after in zip([*begin, *path], path, strict=False):
                 assert after in MOVES[before], run.statuses
 
     @invariant()
@@ -229,6 +244,15 @@ class Core(RuleBasedStateMachine):
                 assert standing.told == (latest.sequence_number, latest.status)
 
     @invariant()
+    def what_can_run_again_has(self) -> None:
+        if self.bench.facts:
+            return
+        for live in self.bench.world.executions.values():
+            if live.record.status != "RUNNING" or live.stopping or live.alive:
+                continue
+            assert not any(can_stand(live, retried) for retried in live.retried.values())
+
+    @invariant()
     def never_more_executions_run_than_may(self) -> None:
         """One that was lowered counts for those that begin from then on."""
         for known in self.bench.world.workflows.values():
@@ -246,6 +270,42 @@ class Core(RuleBasedStateMachine):
         """The same events in the same order, once more: the same decisions (S9)."""
         if self.bench.decisions:
             assert replay(self.bench) == self.bench.decisions
+
+
+@st.composite
+def pictures(draw: st.DrawFn, plan: Plan, of: int) -> dict[str, Any]:
+    """What some execution of a plan may have come to: each task as if by itself."""
+    tasks = []
+    for task in plan.tasks.values():
+        status = draw(st.sampled_from([None, *ENDED_STATUSES]))
+        if status is None:
+            continue
+        again = status == "FAILED" or (status == "STOPPED" and draw(st.booleans()))
+        numbers = [rule.number for rule in task.rules]
+        key = draw(st.sampled_from(["x", "y", "eventflow.task.w.a.success", "autostart"]))
+        tasks.append(
+            Retried(
+                task=task.name,
+                run_id=1000 + task.order,
+                execution_id=of,
+                status=TaskStatus(status),
+                again=again,
+                trigger_turn=draw(st.integers(0, 5)),
+                started_by=key,
+                rule=draw(st.sampled_from([None, *numbers])),
+            ).to_json()
+        )
+    return {
+        "retry_of": of,
+        "namespace": plan.namespace,
+        "workflow": plan.name,
+        "snapshot": plan.snapshot,
+        "params": {},
+        "execution_type": "MANUAL",
+        "scheduled_time": None,
+        "trigger": None,
+        "tasks": tasks,
+    }
 
 
 def another(workflow: Workflow, description: str, max_active: int | None = None) -> Workflow:

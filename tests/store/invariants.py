@@ -47,10 +47,14 @@ def sequence_numbers_are_dense(connection: sqlite3.Connection) -> list[str]:
 
 
 def histories_are_paths(connection: sqlite3.Connection) -> list[str]:
-    """A run's statuses are a path in `MOVES`, and it stands where its path ends (6)."""
+    """A run's statuses are a path in `MOVES`, and it stands where its path ends (6).
+
+    One that was taken over has ended where it comes to be (S31).
+    """
     rows = connection.execute(
         "SELECT run.id, run.status, history.status FROM task_execution run"
         " LEFT JOIN task_history history ON history.task_execution_id = run.id"
+        " WHERE run.taken_from IS NULL"
         " ORDER BY run.id, history.turn, history.number"
     )
     faults = []
@@ -181,12 +185,12 @@ def due_times_are_accounted_once(connection: sqlite3.Connection) -> list[str]:
 
 
 def periodic_executions_have_fired(connection: sqlite3.Connection) -> list[str]:
-    """One execution for each due time that was fired, and none without (11)."""
+    """One execution for each due time that was fired, and none without (11); retries beside it."""
     rows = connection.execute(
         "SELECT COUNT(DISTINCT execution.id), firing.id, execution.scheduled_time"
         " FROM (SELECT * FROM schedule_firing WHERE reason = '' AND schedule LIKE 'schedule:%')"
-        " firing FULL JOIN (SELECT * FROM workflow_execution WHERE execution_type = 'PERIODIC')"
-        " execution ON firing.due_at = execution.scheduled_time"
+        " firing FULL JOIN (SELECT * FROM workflow_execution WHERE execution_type = 'PERIODIC'"
+        "  AND retry_of IS NULL) execution ON firing.due_at = execution.scheduled_time"
         " AND firing.schedule = 'schedule:' || execution.namespace || '/' || execution.workflow"
         " GROUP BY firing.schedule, firing.due_at, execution.scheduled_time"
         " HAVING COUNT(execution.id) <> 1 OR COUNT(firing.id) <> 1"
@@ -251,7 +255,8 @@ def results_are_of_successes(connection: sqlite3.Connection) -> list[str]:
     rows = connection.execute(
         "SELECT run.id, run.status, result.value FROM task_execution run"
         " LEFT JOIN result ON result.task_execution_id = run.id"
-        " WHERE (run.status = 'SUCCESS') <> (result.value IS NOT NULL)"
+        " WHERE run.taken_from IS NULL"
+        " AND (run.status = 'SUCCESS') <> (result.value IS NOT NULL)"
     )
     return [f"run, status, result: {row}" for row in rows]
 
@@ -259,6 +264,38 @@ def results_are_of_successes(connection: sqlite3.Connection) -> list[str]:
 def references_hold(connection: sqlite3.Connection) -> list[str]:
     """Every row that another names is there."""
     return [f"dangling: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
+
+
+def what_is_taken_over_stands_as_its_origin(connection: sqlite3.Connection) -> list[str]:
+    """One step of history, the status of the run that brought it, no result of its own (S31)."""
+    rows = connection.execute(
+        "SELECT run.id, run.status, origin.status, origin.taken_from, result.value,"
+        " (SELECT COUNT(*) FROM task_history WHERE task_execution_id = run.id) steps"
+        " FROM task_execution run JOIN workflow_execution execution"
+        " ON execution.id = run.workflow_execution_id"
+        " LEFT JOIN task_execution origin ON origin.id = run.taken_from"
+        " LEFT JOIN result ON result.task_execution_id = run.id"
+        " WHERE run.taken_from IS NOT NULL AND (execution.retry_of IS NULL"
+        " OR run.status NOT IN ('SUCCESS', 'SKIPPED', 'STOPPED') OR run.status IS NOT origin.status"
+        " OR run.sequence_number <> 1 OR origin.taken_from IS NOT NULL"
+        " OR result.value IS NOT NULL OR steps <> 1)"
+    )
+    return [f"taken over: {row}" for row in rows]
+
+
+def nothing_is_left_to_retry_once_it_has_ended(connection: sqlite3.Connection) -> list[str]:
+    """What a retry is still to do is kept while it goes on, for tasks without a run (S31)."""
+    rows = connection.execute(
+        _with_statuses(
+            "SELECT state.name, execution.status FROM state"
+            " JOIN workflow_execution execution ON execution.id = state.workflow_execution_id"
+            " WHERE state.name GLOB '@retried/*' AND (execution.status IN :ENDED"
+            " OR execution.retry_of IS NULL OR EXISTS (SELECT 1 FROM task_execution run"
+            "  WHERE run.workflow_execution_id = execution.id"
+            "  AND '@retried/' || run.task = state.name))"
+        )
+    )
+    return [f"still to be retried: {row}" for row in rows]
 
 
 ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
@@ -278,5 +315,7 @@ ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
     every_status_is_a_fact,
     reports_move_their_own_attempt,
     results_are_of_successes,
+    what_is_taken_over_stands_as_its_origin,
+    nothing_is_left_to_retry_once_it_has_ended,
     references_hold,
 )

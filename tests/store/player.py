@@ -115,7 +115,7 @@ class Player:
         if self._dies == "before":
             raise DiedError
         for event in events:
-            if event.key == "eventflow.command.register":
+            if event.key in ("eventflow.command.register", "eventflow.command.retry"):
                 plan = self._registry.find(event.value["snapshot"])
                 if plan is not None:
                     self.loop.world.learn(plan)
@@ -149,6 +149,7 @@ def picture(world: World) -> dict[str, Any]:
                 dict(sorted(live.standings.items())),
                 {rule: count for rule, count in sorted(live.met.items()) if count},
                 dict(sorted(live.state.items())),
+                dict(sorted(live.retried.items())),
             )
             for live in world.executions.values()
         },

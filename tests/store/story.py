@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from eventflow.core.decide import SENDER, facts_of, take
+from eventflow.core.decide import QUIET, SENDER, facts_of, take
 from eventflow.core.decision import Decision
 from eventflow.core.judge import Answer
 from eventflow.core.plan import Plan, plan_of
@@ -22,6 +22,7 @@ from eventflow.model.context import RuleContext, TaskContext
 from eventflow.model.event import Event
 from eventflow.model.operator import Operator
 from eventflow.model.workflow import Workflow, content_hash
+from eventflow.runtime.retrying import picture_of
 from eventflow.store.ports import Batch, Loaded, Store
 
 START = datetime(2025, 3, 1, 12, 0, 0, 123_457, tzinfo=UTC)
@@ -88,6 +89,18 @@ class Story:
 
     def run(self, workflow: str, **params: Any) -> list[Decision]:
         return self.command("run", namespace="default", workflow=workflow, params=params)
+
+    def retry(self, execution_id: int, *, limit: int = 10_000) -> list[Decision]:
+        """Every store has the same picture of what is retried (S31)."""
+        pictures = [picture_of(store, execution_id) for store in self.stores]
+        assert all(picture == pictures[0] for picture in pictures)
+        return self.batch(event("eventflow.command.retry", pictures[0], sender="test"), limit=limit)
+
+    def quiet(self, execution_id: int) -> list[Decision]:
+        """Ask whether an execution has ended, as the loop does when nothing of it is alive."""
+        value = {"workflow_execution_id": execution_id}
+        asked = event(QUIET, value, sender=SENDER, workflow_execution_id=execution_id)
+        return self._decide([(asked, None, None)], limit=10_000)
 
     def emit(self, key: str, value: Any = None, **fields: Any) -> list[Decision]:
         return self.batch(event(key, value, **fields))
@@ -215,6 +228,7 @@ def picture(world: World) -> dict[str, Any]:
                 "alive": live.alive,
                 "met": {key: count for key, count in live.met.items() if count},
                 "state": live.state,
+                "retried": live.retried,
                 "stopping": (live.stopping, live.failed_by_timeout),
             }
             for live in world.executions.values()

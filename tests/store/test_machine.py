@@ -35,7 +35,7 @@ from eventflow import (
     TaskStatus,
     Workflow,
 )
-from eventflow.errors import DuplicateEventError
+from eventflow.errors import ConflictError, DuplicateEventError
 from eventflow.model.status import ENDED, WORKFLOW_ENDED
 from eventflow.runtime import loop as loop_module
 
@@ -196,6 +196,18 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.executions())
     def stop(self, data: st.DataObject) -> None:
         self.player.client.stop(data.draw(st.sampled_from(self.executions())))
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.executions())
+    def retry(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(self.executions()))
+        ended = self.player.store.execution_status(number) in WORKFLOW_ENDED
+        try:
+            self.player.client.retry(number)
+        except ConflictError as error:
+            assert not ended or "nothing to run again" in str(error)  # noqa: PT017  also no error
+        else:
+            assert ended
 
     @rule(paused=st.booleans())
     def pause(self, paused: bool) -> None:

@@ -1,5 +1,6 @@
 """Whatever happens, both stores load the world that it happened to, and answer alike."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,7 @@ from shop import chain, shop
 from story import Step, StillClock, Story, check_loaded, event
 
 from eventflow import Workflow
+from eventflow.errors import ConflictError, NotFoundError
 from eventflow.model.status import ALIVE
 from eventflow.store.memory import MemoryStore
 from eventflow.store.ports import Store
@@ -31,6 +33,8 @@ ACTS = st.one_of(
         st.just("pool"),
         st.tuples(st.sampled_from(["default", "stock"]), st.sampled_from([None, 0, 1, 2])),
     ),
+    st.tuples(st.just("end"), st.integers(1, 4)),
+    st.tuples(st.just("retry"), st.integers(1, 4)),
     st.tuples(st.just("cut"), st.integers(1, 6)),
 )
 
@@ -56,6 +60,11 @@ def act(story: Story, kind: str, what: Any) -> None:
         case "pool":
             name, slots = what
             story.command("pool", namespace="default", pool=name, slots=slots)
+        case "end":
+            end(story, what)
+        case "retry":
+            with suppress(ConflictError, NotFoundError):
+                story.retry(what, limit=1 + what * 3)
         case "cut":
             story.batch(event("recall"), limit=what)
         case _:
@@ -67,6 +76,16 @@ def act(story: Story, kind: str, what: Any) -> None:
             ]
             if alive:
                 story.report(kind, *alive[what % len(alive)])
+
+
+def end(story: Story, execution_id: int) -> None:
+    """Stop an execution, and all that runs in it."""
+    story.command("stop", workflow_execution_id=execution_id)
+    live = story.world.executions.get(execution_id)
+    for task, standing in list(live.standings.items()) if live is not None else ():
+        if standing.latest is not None and standing.latest.status in ALIVE:
+            story.report("stopped", execution_id, task)
+    story.quiet(execution_id)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
