@@ -61,7 +61,7 @@ def restart(
         return start(deciding, live, task, started_by)
     if standing.leaving is not None:
         return "ignored: restart pending", latest.id
-    if latest.status is TaskStatus.RETRYING:
+    if _is_held_by_none(live, latest):
         end_waiting(deciding, live, latest, f"restarted by {started_by}")
         run = new_run(deciding, live.id, task, standing, started_by)
         queue(deciding, live, task, run)
@@ -125,7 +125,7 @@ def queue(
 def stop_run(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:
     """Stop one run that is alive (S20)."""
     match run.status:
-        case TaskStatus.RETRYING | TaskStatus.INIT:
+        case _ if run.status is TaskStatus.INIT or _is_held_by_none(live, run):
             end_waiting(deciding, live, run, reason)
         case TaskStatus.RUNNING | TaskStatus.QUEUED:
             move(deciding, live.id, run, TaskStatus.STOPPING, reason)
@@ -149,6 +149,8 @@ def drop_successor(deciding: Deciding, live: LiveExecution, run: Run, leaving: R
 def end_waiting(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:
     """End a run that no executor holds."""
     move(deciding, live.id, run, TaskStatus.STOPPED, reason)
+    if run.status is TaskStatus.QUEUED:
+        let_go(deciding, live, run)
     deciding.change(TimerCleared(f"retry:{run.id}"))
 
 
@@ -162,9 +164,23 @@ def move(
     return moved
 
 
+def let_go(deciding: Deciding, live: LiveExecution, run: Run) -> None:
+    """Nothing of the attempt is to be delivered any more; who held it may forget it."""
+    held = not live.runs_workflow(run.task)
+    deciding.change(Withdrawn(run.id, run.attempt, ended=held))
+
+
+def _is_held_by_none(live: LiveExecution, run: Run) -> bool:
+    """Whether it waits for the scheduler alone: to run again, or for its sub-execution (S40)."""
+    waits = run.status is TaskStatus.QUEUED and live.runs_workflow(run.task)
+    return waits or run.status is TaskStatus.RETRYING
+
+
 def _cancel(deciding: Deciding, live: LiveExecution, run: Run) -> None:
-    deciding.change(Withdrawn(run.id, run.attempt, ended=False))
-    deciding.change(Commanded(live.id, run, TaskAction.STOP))
+    # Of a task that runs a workflow the sub-execution is stopped, in the same decision (S40).
+    if not live.runs_workflow(run.task):
+        deciding.change(Withdrawn(run.id, run.attempt, ended=False))
+        deciding.change(Commanded(live.id, run, TaskAction.STOP))
     if run.status is TaskStatus.RUNNING:
         deciding.change(TimerCleared(f"timeout:{run.id}"))
 

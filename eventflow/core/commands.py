@@ -7,6 +7,7 @@ from eventflow.core.actions import act
 from eventflow.core.changes import Paused, Registered, TimerCleared, TimerSet
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.executions import begin_waiting, create, stop_all
+from eventflow.core.subs import decide_sub_ended, decide_subrun
 from eventflow.core.world import Known, Timer
 from eventflow.model.status import ExecutionType, TaskAction
 
@@ -23,6 +24,10 @@ def decide_command(deciding: Deciding, verb: str, value: dict[str, Any]) -> None
             _register(deciding, value)
         case "run":
             _run(deciding, value)
+        case "subrun":
+            decide_subrun(deciding, value)
+        case "subended":
+            decide_sub_ended(deciding, value)
         case "stop":
             _stop(deciding, value)
         case "task":

@@ -10,7 +10,7 @@ from eventflow.core.decision import Deciding
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping
 from eventflow.core.world import NEVER_RUN, Known, LiveExecution, Timer
 from eventflow.model.event import Event
-from eventflow.model.records import WorkflowExecution
+from eventflow.model.records import ParentLink, WorkflowExecution
 from eventflow.model.status import ExecutionType, WorkflowStatus
 
 
@@ -24,6 +24,7 @@ def create(
     scheduled_time: datetime | None = None,
     command_offset: int = 0,
     ahead: int = 0,
+    parent: ParentLink | None = None,
 ) -> int:
     """A new execution of the newest snapshot; RUNNING at once unless `max_active` are (S44).
 
@@ -47,6 +48,7 @@ def create(
         begin_date=deciding.now if begins else None,
         scheduled_time=scheduled_time,
         trigger_event=trigger,
+        parent=parent,
     )
     deciding.change(
         ExecutionCreated(
@@ -69,6 +71,7 @@ def begin_waiting(deciding: Deciding, known: Known, room: int) -> None:
                 WorkflowStatus.RUNNING,
                 deciding.now,
                 deciding.turn,
+                parent=live.record.parent,
             )
         )
         _begin(deciding, live)
@@ -98,7 +101,17 @@ def end(deciding: Deciding, live: LiveExecution, status: WorkflowStatus, reason:
     """The execution has ended; one that waited may begin."""
     workflow = (live.plan.namespace, live.plan.name)
     was_active = live.record.status is WorkflowStatus.RUNNING
-    deciding.change(ExecutionMoved(live.id, workflow, status, deciding.now, deciding.turn, reason))
+    deciding.change(
+        ExecutionMoved(
+            live.id,
+            workflow,
+            status,
+            deciding.now,
+            deciding.turn,
+            reason,
+            parent=live.record.parent,
+        )
+    )
     _clear_timers(deciding, live)
     known = deciding.world.workflows.get(workflow)
     if known is not None and was_active and known.waiting:

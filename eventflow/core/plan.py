@@ -59,13 +59,19 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """One task: its settings and rules. `order` is its place in the workflow."""
+    """One task: its settings and rules.
+
+    Attributes:
+        order: Its place in the workflow.
+        runs_workflow: Namespace and name of the workflow that it runs: no executor holds it (S40).
+    """
 
     name: str
     order: int
     settings: TaskSettings
     rules: tuple[Rule, ...]
     takes: tuple[str, ...]
+    runs_workflow: tuple[str, str] | None = None
 
     @property
     def autostarts(self) -> bool:
@@ -107,7 +113,9 @@ class Plan:
 def plan_of(workflow: Workflow, snapshot: str) -> Plan:
     """Compile a workflow; `snapshot` is its content hash."""
     tasks = {
-        name: TaskPlan(name, order, task.settings, _rules(workflow, name), task.takes)
+        name: TaskPlan(
+            name, order, task.settings, _rules(workflow, name), task.takes, task.runs_workflow
+        )
         for order, (name, task) in enumerate(workflow.tasks.items())
     }
     index: RuleIndex[Rule] = RuleIndex()

@@ -109,6 +109,10 @@ class LiveExecution:
     def standing(self, task: str) -> Standing:
         return self.standings.get(task, NEVER_RUN)
 
+    def runs_workflow(self, task: str) -> bool:
+        """Whether a task runs a workflow: no executor ever holds it (S40)."""
+        return self.plan.tasks[task].runs_workflow is not None
+
     def run(self, run_id: int, task: str) -> Run | None:
         """One of the task's runs that are still in the picture."""
         standing = self.standing(task)
@@ -192,6 +196,8 @@ class World:
         self.running: dict[str, dict[int, LiveExecution]] = {}
         # id of a run that is alive -> its execution and task
         self.homes: dict[int, tuple[int, str]] = {}
+        # id of a run -> its sub-execution that has not ended (S40)
+        self.subs: dict[int, int] = {}
 
     def known(self, namespace: str, name: str) -> Known | None:
         return self.workflows.get((namespace, name))

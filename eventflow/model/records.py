@@ -87,6 +87,16 @@ class TaskExecution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParentLink:
+    """The run of a task, and its attempt, that a sub-execution stands for (S40)."""
+
+    workflow_execution_id: int
+    task_name: str
+    task_execution_id: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowExecution:
     """One execution of a workflow.
 
@@ -97,6 +107,7 @@ class WorkflowExecution:
         scheduled_time: The due time that a PERIODIC execution stands for, aware UTC (S33).
         tasks: Its task executions, oldest first; empty where they were not asked for.
         reason: Why it ended as it did, or why it waits; may be empty.
+        parent: The task of another execution that runs this one; `None` for any other (S40).
     """
 
     id: int
@@ -113,6 +124,7 @@ class WorkflowExecution:
     trigger_event: Event | None = None
     tasks: tuple[TaskExecution, ...] = ()
     reason: str = ""
+    parent: ParentLink | None = None
 
     @property
     def ended(self) -> bool:

@@ -131,6 +131,8 @@ def _take_in(world: World, live: LiveExecution) -> None:
             known.active[live.id] = None
     elif known is not None:
         known.waiting[live.id] = None
+    if live.record.parent is not None:
+        world.subs[live.record.parent.task_execution_id] = live.id
 
 
 def _stand(

@@ -9,6 +9,7 @@ from eventflow.model.jsonvalue import read
 from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
+    ParentLink,
     StatusChange,
     TaskExecution,
     VerdictRecord,
@@ -46,6 +47,18 @@ def execution_of(
         trigger_event=trigger,
         tasks=tasks,
         reason=row.reason,
+        parent=_parent_of(row),
+    )
+
+
+def _parent_of(row: ExecutionRow) -> ParentLink | None:
+    if not row.parent_execution_id:
+        return None
+    return ParentLink(
+        workflow_execution_id=row.parent_execution_id,
+        task_name=row.parent_task,
+        task_execution_id=row.parent_task_execution_id,
+        attempt=row.parent_attempt,
     )
 
 

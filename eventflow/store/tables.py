@@ -110,6 +110,15 @@ class WorkflowExecutionTable(Table, table=True):
             unique=True,
             sqlite_where=text("command_offset > 0"),
         ),
+        # S40: an attempt of a run has one sub-execution.
+        Index(
+            "workflow_execution_parent",
+            "parent_execution_id",
+            "parent_task_execution_id",
+            "parent_attempt",
+            unique=True,
+            sqlite_where=text("parent_execution_id > 0"),
+        ),
     )
 
     id: int = Field(primary_key=True, sa_type=Integer)
@@ -129,6 +138,10 @@ class WorkflowExecutionTable(Table, table=True):
     stopping: str = Field(sa_type=Text)
     failed_by_timeout: bool
     reason: str = Field(sa_type=Text)
+    parent_execution_id: int = Field(sa_type=BigInteger)
+    parent_task: str = Field(sa_type=Text)
+    parent_task_execution_id: int = Field(sa_type=BigInteger)
+    parent_attempt: int
 
 
 class TaskExecutionTable(Table, table=True):

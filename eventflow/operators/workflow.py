@@ -1,0 +1,97 @@
+"""WorkflowOperator: a task that runs another workflow (S40)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from eventflow.errors import DefinitionError, TaskError
+from eventflow.model.context import TaskContext
+from eventflow.model.keys import check_name
+from eventflow.model.operator import Operator, Output
+from eventflow.model.workflow import Workflow
+from eventflow.operators.python import plain
+
+
+class WorkflowOperator(Operator):
+    """Runs a workflow as a sub-execution: its status is the task's, and it is stopped with it.
+
+    The newest snapshot of the workflow runs. The task's result names the sub-execution:
+    `{"workflow_execution_id": 7, "workflow": "prepare"}`. A retry makes a new sub-execution.
+
+    Args:
+        workflow: A workflow, which is registered with this one; or the name of a registered one of
+            the same namespace, or `"namespace/name"`.
+        params: The params of the sub-execution; may hold `other.output`, at any depth.
+
+    Raises:
+        DefinitionError: If `workflow` or `params` is something else.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        workflow: Workflow | str,
+        params: Mapping[str, Any] | Output | None = None,
+        **config: Any,
+    ) -> None:
+        if not isinstance(workflow, Workflow | str):
+            raise DefinitionError(
+                f"operator {name!r}: workflow is a Workflow or the name of one, got {workflow!r}"
+            )
+        self._target = workflow
+        self.params = _checked(name, params)
+        if isinstance(workflow, str):
+            for part in workflow.split("/", 1):
+                check_name("workflow", part)
+        super().__init__(name, **config)
+
+    @property
+    def runs_workflow(self) -> tuple[str, str]:
+        if isinstance(self._target, Workflow):
+            return self._target.namespace, self._target.name
+        namespace, _, name = self._target.rpartition("/")
+        return namespace or self.workflow.namespace, name
+
+    @property
+    def sub_workflow(self) -> Workflow | None:
+        return self._target if isinstance(self._target, Workflow) else None
+
+    @property
+    def arguments(self) -> Any:
+        return self.params
+
+    def start(self, context: TaskContext) -> Any:
+        """Never called: the scheduler starts the sub-execution itself, and no executor is asked.
+
+        Raises:
+            TaskError: Always; a subclass that overrides `runs_workflow` gets here.
+        """
+        raise TaskError(
+            f"task {self.name!r} runs workflow {self.runs_workflow[1]!r}, which a scheduler does; "
+            f"there is nothing to start in an executor"
+        )
+
+    def describe(self) -> dict[str, Any]:
+        namespace, name = self.runs_workflow
+        return {
+            **super().describe(),
+            "workflow": {"namespace": namespace, "name": name},
+            "params": plain(self.params),
+        }
+
+
+def _checked(name: str, params: Mapping[str, Any] | Output | None) -> dict[str, Any] | Output:
+    if params is None:
+        return {}
+    if isinstance(params, Output):
+        return params
+    if not isinstance(params, Mapping) or not all(isinstance(key, str) for key in params):
+        raise DefinitionError(
+            f"operator {name!r}: params is a dict with names as keys, or an output, got {params!r}"
+        )
+    for key, value in params.items():
+        if isinstance(value, Operator):
+            raise DefinitionError(
+                f"operator {name!r}: param {key!r} is the task {value.name!r} itself; its result "
+                f"is {value.name}.output"
+            )
+    return dict(params)
