@@ -194,6 +194,7 @@ def picture(world: World) -> dict[str, Any]:
         "counters": world.counters,
         "timers": world.timers,
         "homes": world.homes,
+        "subs": world.subs,
         "workflows": {
             name: (known.plan.snapshot, known.paused, set(known.active), known.waiting, known.state)
             for name, known in world.workflows.items()

@@ -31,13 +31,12 @@ from eventflow import (
     TaskContext,
     TaskStatus,
     Workflow,
-    WorkflowOperator,
 )
 from eventflow.errors import DuplicateEventError
 from eventflow.model.status import ENDED, WORKFLOW_ENDED
 from eventflow.runtime import loop as loop_module
 
-TASKS = ("a", "b", "c", "sub")
+TASKS = ("a", "b", "c")
 KEYS = ("x", "y")
 KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
 SCHEDULES = (None, Every(60), Cron("* * * * *"), Cron("*/2 * * * *"))
@@ -82,12 +81,10 @@ def workflows(draw: st.DrawFn) -> Workflow:
         schedule=draw(st.sampled_from(SCHEDULES)),
         catchup=draw(st.sampled_from(["none", "latest", "all"])),
     ) as workflow:
-        made: list[Operator] = []
+        made: list[Idle] = []
         for name in TASKS[: draw(st.integers(1, 3))]:
             takes = [one.output for one in made if draw(st.integers(0, 3)) == 0]
             made.append(Idle(name, takes=takes, **draw(CONFIGS)))
-        if draw(st.booleans()):
-            made.append(WorkflowOperator("sub", "below", **draw(CONFIGS)))
     for one in made:
         for action in draw(st.lists(st.sampled_from(sorted(TaskAction)), max_size=3)):
             if draw(st.booleans()):
@@ -128,21 +125,6 @@ def versions_of(workflow: Workflow) -> list[Workflow]:
     return versions
 
 
-@st.composite
-def workflows_below(draw: st.DrawFn) -> Workflow:
-    """What `sub` runs: two tasks, of which one may run `w` again, in a circle."""
-    with Workflow(
-        "below", max_active=draw(st.integers(1, 2)), timeout=draw(st.sampled_from([None, 45.0]))
-    ) as workflow:
-        one = Idle("a", **draw(CONFIGS))
-        if draw(st.integers(0, 3)) == 0:
-            WorkflowOperator("sub", "w", **draw(CONFIGS))
-        else:
-            Idle("b").action_on_task_status(TaskAction.START, {one: {"SUCCESS", "FAILED"}})
-    workflow.action_on_event_received("a", "x", draw(st.sampled_from(sorted(TaskAction))))
-    return workflow
-
-
 @dataclass(frozen=True)
 class Sent:
     """What an emitter knows of an event that it was told is committed."""
@@ -165,18 +147,13 @@ class Machine(RuleBasedStateMachine):
         self.quiet = False
 
     @initialize(
-        workflow=workflows(),
-        below=workflows_below(),
-        turns=st.sampled_from([5, 300]),
-        reads=st.sampled_from([3, 512]),
+        workflow=workflows(), turns=st.sampled_from([5, 300]), reads=st.sampled_from([3, 512])
     )
-    def begin(self, workflow: Workflow, below: Workflow, turns: int, reads: int) -> None:
+    def begin(self, workflow: Workflow, turns: int, reads: int) -> None:
         self.limits.setattr(loop_module, "TURN_LIMIT", turns)
         self.limits.setattr(loop_module, "READ_LIMIT", reads)
-        versions = versions_of(workflow)
-        self.player = Player(Path(self.folder.name) / "store.db", [*versions, below])
+        self.player = Player(Path(self.folder.name) / "store.db", versions_of(workflow))
         self.player.register(0)
-        self.player.register(len(versions))
         self.player.client.run("default", "w")
 
     @rule(key=st.sampled_from(KEYS), value=st.integers(0, 1))
@@ -233,10 +210,6 @@ class Machine(RuleBasedStateMachine):
         """About any run that ever was, or never was, in any attempt."""
         run_id = data.draw(st.sampled_from([*self.runs(), 10_000]))
         self.player.report(kind, run_id, attempt)
-
-    @rule()
-    def start_subs(self) -> None:
-        self.player.start_subs()
 
     @rule(seconds=st.sampled_from([-90, -1, 1, 6, 31, 60, 700]))
     def move_the_clock(self, seconds: int) -> None:
