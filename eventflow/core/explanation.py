@@ -18,6 +18,7 @@ class How(StrEnum):
     COMMAND = "command"
     PERIODIC = "periodic"
     SCHEDULE = "schedule"
+    SUBRUN = "subrun"
     UNKNOWN = "unknown"
 
 
@@ -102,7 +103,7 @@ class TaskExplained:
         cut: The chain goes on, further back than was looked.
         stopped_by: What stopped or restarted the run, where a rule or a command did.
         failures: How its attempts failed, oldest first.
-        notes: What else keeps it from running.
+        notes: What else keeps it from running; of one that runs a workflow, what it runs (S40).
         refused: Commands for this task that were refused.
     """
 

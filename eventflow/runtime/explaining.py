@@ -104,7 +104,7 @@ class _Explaining:
             stopped_by=self._stopped_by(facts, run) if run is not None else None,
             failures=tuple(f"{one.type_name}: {one.message}" for one in failures),
             rules=facts.rules(task),
-            notes=facts.task_notes(task) if run is None else (),
+            notes=facts.task_notes(task) if run is None else facts.sub_notes(run),
             refused=facts.refused(task),
         )
 

@@ -49,6 +49,7 @@ class Facts:
             if decision.did in ("started", "restarted"):
                 run_id = decision.task_execution_id if decision.task else None
                 self._starts.setdefault(run_id, decision)
+        self._subs: list[WorkflowExecution] | None = None
         # The newest of each key; `None` until they are asked for.
         self._facts: dict[str, Event] | None = None
         started = self.start_of(None)
@@ -160,6 +161,19 @@ class Facts:
         if all(rule.action == "STOP" for rule in rules):
             return ("no rule starts it, only a command does",)
         return ()
+
+    def sub_notes(self, run: TaskExecution) -> tuple[str, ...]:
+        """What a run of a task that runs a workflow has run, or waits for (S40)."""
+        if self.workflow is None or self.workflow.tasks[run.task_name].runs_workflow is None:
+            return ()
+        if self._subs is None:
+            self._subs = self._store.sub_executions(self.execution.id)
+        return tuple(
+            f"attempt {sub.parent.attempt} runs execution {sub.id} of {sub.workflow_name}, which "
+            f"is {sub.status.value}{f' ({sub.reason})' if sub.reason else ''}"
+            for sub in self._subs
+            if sub.parent is not None and sub.parent.task_execution_id == run.id
+        )
 
     def _rule(self, workflow: Workflow, task: str, number: int, rule: TaskRule) -> RuleExplained:
         kept, latches = kept_by(self._state, f"{task}/{number}")
