@@ -26,7 +26,7 @@ def url(folder: Path) -> str:
 
 
 class Gate:
-    """A child whose task waits until it is let through, or stopped."""
+    """A child whose task ends when it is stopped, or at once when the gate is open."""
 
     def __init__(self) -> None:
         self.began = threading.Event()
@@ -34,9 +34,8 @@ class Gate:
 
     def _work(self) -> int:
         self.began.set()
-        while not self.go.wait(0.01):
-            if current_context().should_stop():
-                return 0
+        if not self.go.is_set():
+            current_context().wait(SOON_S)
         parent = current_context().workflow_execution.parent
         return parent.workflow_execution_id if parent is not None else 0
 
