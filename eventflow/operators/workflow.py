@@ -8,7 +8,7 @@ from eventflow.model.context import TaskContext
 from eventflow.model.keys import check_name
 from eventflow.model.operator import Operator, Output
 from eventflow.model.workflow import Workflow
-from eventflow.operators.python import plain
+from eventflow.operators.python import check_no_operator, plain
 
 
 class WorkflowOperator(Operator):
@@ -33,15 +33,13 @@ class WorkflowOperator(Operator):
         params: Mapping[str, Any] | Output | None = None,
         **config: Any,
     ) -> None:
-        if not isinstance(workflow, Workflow | str):
+        if not isinstance(workflow, Workflow) and not _is_name(workflow):
             raise DefinitionError(
-                f"operator {name!r}: workflow is a Workflow or the name of one, got {workflow!r}"
+                f"operator {name!r}: workflow is a Workflow, or a name as 'child' or "
+                f"'namespace/child', got {workflow!r}"
             )
         self._target = workflow
         self.params = _checked(name, params)
-        if isinstance(workflow, str):
-            for part in workflow.split("/", 1):
-                check_name("workflow", part)
         super().__init__(name, **config)
 
     @property
@@ -79,6 +77,19 @@ class WorkflowOperator(Operator):
         }
 
 
+def _is_name(workflow: object) -> bool:
+    if not isinstance(workflow, str):
+        return False
+    namespace, slash, name = workflow.rpartition("/")
+    try:
+        check_name("workflow", name)
+        if slash:
+            check_name("namespace", namespace)
+    except DefinitionError:
+        return False
+    return True
+
+
 def _checked(name: str, params: Mapping[str, Any] | Output | None) -> dict[str, Any] | Output:
     if params is None:
         return {}
@@ -88,10 +99,5 @@ def _checked(name: str, params: Mapping[str, Any] | Output | None) -> dict[str, 
         raise DefinitionError(
             f"operator {name!r}: params is a dict with names as keys, or an output, got {params!r}"
         )
-    for key, value in params.items():
-        if isinstance(value, Operator):
-            raise DefinitionError(
-                f"operator {name!r}: param {key!r} is the task {value.name!r} itself; its result "
-                f"is {value.name}.output"
-            )
+    check_no_operator(name, params)
     return dict(params)

@@ -3,7 +3,8 @@
 The workflow is a sketch of the snapshot's definition: to look at it imports no user's code.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from eventflow.core.explain import Act, also_wanted, kept_by, last_event, rule_condition
 from eventflow.core.explanation import LastEvent, RuleExplained
@@ -24,17 +25,21 @@ from eventflow.store.ports import Store
 _LOOKED_THROUGH = 1000
 # The same, of the status facts of its workflow.
 _FACTS = 10_000
+NONE_PARKED: Mapping[int, str] = MappingProxyType({})
 
 
 class Facts:
     """What the store holds about one execution."""
 
-    def __init__(self, store: Store, execution_id: int) -> None:
+    def __init__(
+        self, store: Store, execution_id: int, parked: Mapping[int, str] = NONE_PARKED
+    ) -> None:
         found = store.execution(execution_id)
         if found is None:
             raise NotFoundError(f"no workflow execution {execution_id} in {store.url}")
         self.execution: WorkflowExecution = found
         self._store = store
+        self._parked = parked
         snapshot = store.snapshot(found.snapshot)
         self.workflow: Workflow | None = (
             sketch_of(snapshot.definition) if snapshot is not None else None
@@ -135,6 +140,8 @@ class Facts:
         elif execution.status is WorkflowStatus.INIT:
             limit = f" {self.workflow.max_active}" if self.workflow is not None else ""
             notes.append(f"the execution waits for its turn: at most{limit} run at once")
+        if execution.id in self._parked:
+            notes.append(f"the execution is parked: {self._parked[execution.id]}")
         for known in self._store.workflows():
             named = (known.namespace, known.name)
             if known.paused and named == (execution.namespace, execution.workflow_name):
@@ -170,10 +177,15 @@ class Facts:
             self._subs = self._store.sub_executions(self.execution.id)
         return tuple(
             f"attempt {sub.parent.attempt} runs execution {sub.id} of {sub.workflow_name}, which "
-            f"is {sub.status.value}{f' ({sub.reason})' if sub.reason else ''}"
+            f"is {sub.status.value}{self._why(sub)}"
             for sub in self._subs
             if sub.parent is not None and sub.parent.task_execution_id == run.id
         )
+
+    def _why(self, sub: WorkflowExecution) -> str:
+        parked = self._parked.get(sub.id)
+        why = f"parked: {parked}" if parked is not None else sub.reason
+        return f" ({why})" if why else ""
 
     def _rule(self, workflow: Workflow, task: str, number: int, rule: TaskRule) -> RuleExplained:
         kept, latches = kept_by(self._state, f"{task}/{number}")

@@ -290,7 +290,7 @@ class Scheduler(Commanding):
             task_name: A task of that execution: its newest run, or why there is none.
             namespace: Of the workflow that is named.
         """
-        return explain(self.store, key, task_name, namespace=namespace)
+        return explain(self.store, key, task_name, namespace=namespace, parked=self.parked)
 
     def workflows(self) -> list[WorkflowRecord]:
         """The registered workflows."""

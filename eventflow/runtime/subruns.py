@@ -8,7 +8,7 @@ from typing import Any
 
 from eventflow.core.subs import is_leaving, stop_reason
 from eventflow.core.world import LiveExecution, Run, World
-from eventflow.errors import EventError
+from eventflow.errors import EventError, MissingOutputError
 from eventflow.executors.port import AttemptKey, Report, ReportKind
 from eventflow.model.jsonvalue import read
 from eventflow.model.operator import fill
@@ -44,26 +44,27 @@ class SubStarter:
             params = self._params(plan.workflow.tasks[run.task], run)
             target = plan.tasks[run.task].runs_workflow or (plan.namespace, plan.name)
             self._client.subrun(*target, params, parent, plan.namespace)
-        except EventError as error:
-            self._report(_refusal(order.key, f"params of task {run.task!r}: {error}"))
+        except (EventError, MissingOutputError) as error:
+            self._report(_refusal(order.key, type(error), f"params of task {run.task!r}: {error}"))
 
     def _params(self, operator: object, run: Run) -> dict[str, Any]:
         if not isinstance(operator, WorkflowOperator):
             return {}
-        inputs = {
-            task: read(text)
-            for task, run_id in (run.inputs or {}).items()
-            if (text := self._client.store.result(run_id)) is not None
-        }
+        inputs = {}
+        for task, run_id in (run.inputs or {}).items():
+            text = self._client.store.result(run_id)
+            if text is None:
+                raise MissingOutputError(f"the result of {task!r} is not in the store any more")
+            inputs[task] = read(text)
         params = fill(operator.params, inputs)
         if not isinstance(params, dict):
             raise EventError(f"they are an object of names and values, got {params!r:.200}")
         return params
 
 
-def _refusal(key: AttemptKey, message: str) -> Report:
+def _refusal(key: AttemptKey, kind: type[Exception], message: str) -> Report:
     failure = AttemptFailure(
-        attempt=key.attempt, type_name=EventError.__name__, message=message, args=[message]
+        attempt=key.attempt, type_name=kind.__name__, message=message, args=[message]
     )
     return Report(key=key, kind=ReportKind.REFUSED, failure=failure)
 

@@ -134,6 +134,9 @@ def test_a_child_that_was_parked_is_stopped_when_its_code_is_back(tmp_path: Path
         scheduler.register(parent("child"))
         (sub,) = subs(scheduler, above)
         assert list(scheduler.parked) == [sub.id]
+        (note,) = scheduler.explain(above, "sub").notes
+        assert note.startswith(f"attempt 1 runs execution {sub.id} of child, which is RUNNING")
+        assert "(parked: workflow 'child' was defined in a program that has ended" in note
         scheduler.stop_workflow(above)
         assert [run.status for run in scheduler.execution(above).tasks] == ["STOPPING"]
 

@@ -185,6 +185,17 @@ def test_params_that_are_no_object_fail_the_task() -> None:
 
 
 @pytest.mark.rule("S6")
+def test_params_that_are_no_json_fail_the_task() -> None:
+    scheduler = VirtualScheduler(parent(child(), params={"what": object}))
+
+    above = scheduler.run()
+
+    (run,) = scheduler.execution(above).tasks
+    assert scheduler.runs("sub") == [(1, ["INIT", "QUEUED", "FAILED"])]
+    assert run.reason.startswith("cannot be started: params of task 'sub': params of workflow")
+
+
+@pytest.mark.rule("S6")
 def test_params_that_are_too_large_fail_the_task_and_nothing_else() -> None:
     one = child()
     with Workflow("parent") as workflow:
