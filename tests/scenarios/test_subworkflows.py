@@ -159,6 +159,22 @@ def test_a_late_word_of_an_earlier_sub_execution_moves_nothing() -> None:
     assert scheduler.status(second) == "RUNNING"
 
 
+@pytest.mark.rule("S26")
+def test_the_same_word_again_moves_nothing_while_the_run_waits_or_when_it_has_ended() -> None:
+    scheduler = VirtualScheduler(parent(child(), retries=1, retry_delay=10))
+    scheduler.outcome("work", FAILED)
+    above = scheduler.run()
+    scheduler.client.subended(newest(scheduler))
+    scheduler.advance(minutes=1)
+
+    scheduler.client.subended(newest(scheduler))
+    scheduler.run_until_idle()
+
+    assert scheduler.runs("sub") == [(1, [*AGAIN, "SUCCESS"])]
+    (run,) = scheduler.execution(above).tasks
+    assert len(scheduler.store.failures(run.id)) == 1
+
+
 @pytest.mark.rule("S28")
 def test_a_lost_report_is_ignored_and_the_same_sub_execution_goes_on() -> None:
     scheduler = VirtualScheduler(parent(child(), on_lost="fail"))
