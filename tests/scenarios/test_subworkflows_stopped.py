@@ -1,6 +1,7 @@
 """A task that runs a workflow is stopped with it, from above and from below (S40)."""
 
 import pytest
+from scenario_tasks import Work
 from subworkflows import (
     AGAIN,
     BAD,
@@ -16,7 +17,7 @@ from subworkflows import (
     subs,
 )
 
-from eventflow import TaskStatus
+from eventflow import TaskAction, TaskStatus
 from eventflow.testing import VirtualScheduler
 
 RUNNING = TaskStatus.RUNNING
@@ -56,6 +57,22 @@ def test_a_stop_of_the_parent_stops_the_sub_execution_first() -> None:
         "eventflow.task.parent.sub.stopped",
         "eventflow.workflow.parent.stopped",
     ]
+
+
+@pytest.mark.rule("S29")
+def test_no_rule_of_a_sub_execution_acts_on_the_command_that_stops_it() -> None:
+    below = child()
+    with below:
+        late = Work("late")
+    late.action_on_event_received(TaskAction.START, "eventflow.command.stop")
+    scheduler = VirtualScheduler(parent(below))
+    scheduler.outcome("work", RUNNING)
+    above = scheduler.run()
+
+    scheduler.stop_workflow(above)
+
+    assert scheduler.runs("late") == []
+    assert scheduler.runs("work") == [(1, STOPPED)]
 
 
 def test_the_parents_timeout_stops_the_sub_execution() -> None:
