@@ -255,7 +255,13 @@ def sub_executions_live_with_their_runs(connection: sqlite3.Connection) -> list[
             " AND sub.status NOT IN :ENDED AND sub.stopping = ''"
         )
     )
+    ordered = connection.execute(
+        "SELECT outbox.task_execution_id, outbox.attempt, outbox.action FROM outbox"
+        " JOIN workflow_execution sub ON sub.parent_task_execution_id = outbox.task_execution_id"
+        " AND sub.parent_attempt = outbox.attempt"
+    )
     return [
+        *(f"order for a run that no executor holds: {row}" for row in ordered),
         *(f"sub-execution, status, run, status: {row}" for row in orphans),
         *(f"run, status, sub-execution that has ended: {row}" for row in bereft),
         *(f"run that leaves, sub-execution that is not stopped: {row}" for row in unstopped),

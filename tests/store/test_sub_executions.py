@@ -1,7 +1,9 @@
 """The link between a run and its sub-execution, in both stores and back from them (S40)."""
 
 from dataclasses import asdict
+from pathlib import Path
 
+import invariants
 import pytest
 from story import Step, StillClock, Story, asked, check_loaded, event
 from test_parity import check_reads
@@ -118,6 +120,24 @@ def test_one_that_is_stopped_with_its_run_is_loaded_as_that(story: Story) -> Non
     assert (run.status, run.timed_out) == ("RUNNING", True)
     # Nothing of the task itself is an executor's to stop.
     assert [(one.run.task, one.action) for one in loaded.commands] == [("work", TaskAction.STOP)]
+
+
+def test_a_stop_orders_nothing_of_an_executor_but_what_it_holds(
+    story: Story, tmp_path: Path
+) -> None:
+    story.run("parent")
+    story.command("task", workflow_execution_id=1, task="sub", action="STOP")
+    (loaded, _) = check_loaded(story)
+    assert loaded.commands == []
+    assert invariants.broken(tmp_path / "store.db") == []
+
+    story.command("task", workflow_execution_id=1, task="sub", action="START")
+    subrun(story, 1)
+    story.command("task", workflow_execution_id=1, task="sub", action="STOP")
+
+    (loaded, _) = check_loaded(story)
+    assert [(one.run.task, one.action) for one in loaded.commands] == [("work", TaskAction.STOP)]
+    assert invariants.broken(tmp_path / "store.db") == []
 
 
 def test_the_end_of_one_whose_fact_is_left_over_moves_the_run_later(story: Story) -> None:
