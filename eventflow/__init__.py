@@ -39,6 +39,7 @@ _NAMES = {
     "eventflow.model.operator": ("Operator",),
     "eventflow.model.records": (
         "EventCount",
+        "ParentLink",
         "TaskExecution",
         "TaskExecutionKey",
         "WorkflowExecution",
@@ -50,6 +51,7 @@ _NAMES = {
     "eventflow.model.workflow": ("Workflow",),
     "eventflow.operators.bash": ("BashOperator",),
     "eventflow.operators.python": ("PythonOperator", "task"),
+    "eventflow.operators.workflow": ("WorkflowOperator",),
     "eventflow.runtime.anywhere": ("aemit", "emit", "listen"),
     "eventflow.runtime.scheduler": ("Scheduler",),
 }

@@ -81,6 +81,10 @@ class MissingOutputError(TaskError):
     """A task takes the output of another that has not succeeded in this execution (S38)."""
 
 
+class SubWorkflowFailedError(TaskError):
+    """The workflow execution that a task runs has failed; the message names it (S40)."""
+
+
 class ResultError(TaskError):
     """A task returned what cannot be stored: not JSON, or too large (S37)."""
 

@@ -12,7 +12,15 @@ from eventflow.cli.opened import (
     open_client,
     sketch,
 )
-from eventflow.cli.overview import failure_lines, headline, origin, tasks_table, waiting_lines
+from eventflow.cli.overview import (
+    failure_lines,
+    headline,
+    origin,
+    sub_lines,
+    subs_of,
+    tasks_table,
+    waiting_lines,
+)
 from eventflow.cli.printing import clean, lasted, plain, say, say_json, when
 from eventflow.cli.screens import screen, table
 from eventflow.cli.starting import retry, start
@@ -68,7 +76,7 @@ def list_executions(
             one.status.value,
             one.begin_date or one.created_at,
             lasted(one.begin_date, one.end_date or now),
-            _origin(one),
+            _asked_by(one),
             one.reason,
         )
         for one in found
@@ -77,10 +85,14 @@ def list_executions(
     screen().print(table(columns, rows))
 
 
-def _origin(execution: WorkflowExecution) -> Any:
+def _asked_by(execution: WorkflowExecution) -> Any:
+    """The event, due time, task or earlier execution that an execution is for."""
     if execution.retry_of is not None:
         return f"retry of {execution.retry_of}"
-    return execution.trigger_event.key if execution.trigger_event else execution.scheduled_time
+    if execution.parent is not None:
+        return f"{execution.parent.task_name} of {execution.parent.workflow_execution_id}"
+    trigger = execution.trigger_event
+    return trigger.key if trigger is not None else execution.scheduled_time
 
 
 @app.command()
@@ -107,6 +119,8 @@ def show(
             console.print(line)
         console.print()
         console.print(tasks_table(execution.tasks, now))
+        for line in sub_lines(subs_of(remote.store, execution, workflow), now):
+            console.print(f"  {line}")
         for run in execution.tasks:
             _show_failures(remote.store, run)
         if history:
@@ -119,7 +133,7 @@ def show(
 
 
 def _about(execution: WorkflowExecution) -> list[str]:
-    trigger = execution.trigger_event
+    trigger, parent = execution.trigger_event, execution.parent
     began = f"  began      {when(execution.begin_date)}" if execution.begin_date else ""
     return [
         line
@@ -130,6 +144,9 @@ def _about(execution: WorkflowExecution) -> list[str]:
             f"  ended      {when(execution.end_date)}" if execution.end_date else "",
             f"  due        {when(execution.scheduled_time)}" if execution.scheduled_time else "",
             f"  event      {trigger.key} (offset {trigger.offset})" if trigger else "",
+            f"  sub of     execution {parent.workflow_execution_id}, task {parent.task_name}"
+            if parent
+            else "",
             f"  params     {clean(str(plain(execution.params)))}" if execution.params else "",
             f"  retry of   execution {execution.retry_of}" if execution.retry_of else "",
             f"  snapshot   {execution.snapshot[:12]}",
@@ -175,7 +192,8 @@ def _document(
         if history:
             told["history"] = plain(store.history(run.id))
         tasks.append(told)
-    return {**plain(execution), "tasks": tasks, "waiting": waiting}
+    subs = plain(store.sub_executions(execution.id))
+    return {**plain(execution), "tasks": tasks, "sub_executions": subs, "waiting": waiting}
 
 
 @app.command()

@@ -46,11 +46,14 @@ def choose(workflows: list[Workflow], name: str, path: Path) -> Workflow:
     """The workflow of a file that was meant.
 
     Raises:
-        LoadError: If the file has no such workflow, or several and none was named.
+        LoadError: If the file has no such workflow, or several and none was named, not counting
+            those that others run.
     """
     names = [workflow.name for workflow in workflows]
-    if not name and len(workflows) == 1:
-        return workflows[0]
+    run_by_others = {task.runs_workflow for one in workflows for task in one.tasks.values()}
+    first = [one for one in workflows if (one.namespace, one.name) not in run_by_others]
+    if not name and len(first) == 1:
+        return first[0]
     if not name:
         raise LoadError(
             f"{path} defines {len(names)} workflows: {', '.join(names)}; say which one, as "

@@ -82,7 +82,12 @@ def waiting_lines(
             f"{execution.workflow_name} run at once (max_active)"
         ]
     latest = latest_runs(execution)
-    lines = [_alive(run) for run in latest.values() if not run.ended]
+    subs = {
+        sub.parent.task_execution_id: sub
+        for sub in subs_of(store, execution, workflow)
+        if sub.parent is not None and not sub.ended
+    }
+    lines = [_alive(run, subs.get(run.id)) for run in latest.values() if not run.ended]
     if workflow is not None:
         statuses: dict[str, TaskStatus | None] = {name: run.status for name, run in latest.items()}
         again = still_to_do(store, execution)
@@ -104,6 +109,24 @@ def waiting_lines(
     return lines
 
 
+def subs_of(
+    store: Store, execution: WorkflowExecution, workflow: Workflow | None
+) -> list[WorkflowExecution]:
+    """What its tasks have run, oldest first (S40); asks the store only where one can."""
+    if workflow is None or all(task.runs_workflow is None for task in workflow.tasks.values()):
+        return []
+    return store.sub_executions(execution.id)
+
+
+def sub_lines(subs: Sequence[WorkflowExecution], now: datetime) -> list[str]:
+    """One line for each: `load runs execution 4 of load_one: SUCCESS after 1.20 s`."""
+    return [
+        f"{sub.parent.task_name} runs {headline(sub, now)}"
+        for sub in subs
+        if sub.parent is not None
+    ]
+
+
 def failure_lines(failure: AttemptFailure, log_path: str = "") -> list[str]:
     """How an attempt failed: the end of its traceback, and where the rest is."""
     trace = [line for line in failure.traceback.rstrip().splitlines() if line.strip()]
@@ -112,8 +135,13 @@ def failure_lines(failure: AttemptFailure, log_path: str = "") -> list[str]:
     return [*lines, f"log: {log_path}"] if log_path and Path(log_path).exists() else lines
 
 
-def _alive(run: TaskExecution) -> str:
+def _alive(run: TaskExecution, sub: WorkflowExecution | None) -> str:
     what = f"{run.task_name} #{run.sequence_number}"
+    if sub is not None:
+        return (
+            f"{what} is {run.status.value}: for execution {sub.id} of {sub.workflow_name}, which "
+            f"is {sub.status.value}"
+        )
     match run.status:
         case TaskStatus.INIT:
             return f"{what} waits for its earlier run to stop"

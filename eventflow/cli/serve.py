@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -99,7 +99,7 @@ def _files(place: str) -> list[tuple[Path, bool]]:
 
 
 def _register(scheduler: Scheduler, files: list[tuple[Path, bool]]) -> list[Workflow]:
-    homes: dict[tuple[str, str], Path] = {}
+    homes: dict[tuple[str, str], tuple[Path, Any]] = {}
     found: list[Workflow] = []
     for path, in_folder in files:
         if in_folder and "eventflow" not in path.read_text("utf-8", "replace"):
@@ -108,8 +108,13 @@ def _register(scheduler: Scheduler, files: list[tuple[Path, bool]]) -> list[Work
 
         def accept(workflows: list[Workflow], path: Path = path) -> None:
             for workflow in workflows:
-                home = homes.setdefault((workflow.namespace, workflow.name), path)
-                if home != path:
+                definition = workflow.definition()
+                home, known = homes.setdefault(
+                    (workflow.namespace, workflow.name), (path, definition)
+                )
+                # Files of one folder may import each other's workflows, to run them (S40).
+                imported = home.parent == path.parent and known == definition
+                if home != path and not imported:
                     raise DefinitionError(
                         f"workflow {workflow.name!r} is defined in {home} and in {path}; give one "
                         f"of them another name or namespace"

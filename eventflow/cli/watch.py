@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from eventflow.cli.opened import sketch
-from eventflow.cli.overview import waiting_lines
+from eventflow.cli.overview import subs_of, waiting_lines
 from eventflow.cli.printing import clean, clock, lasted
 from eventflow.cli.tails import Tails
 from eventflow.clock import Clock
@@ -41,7 +41,8 @@ class Sight:
 
 @dataclass(slots=True)
 class Watch:
-    """Watches one execution, and the later ones of `family`: workflows that it may trigger.
+    """Watches one execution, what its tasks run, and the later executions of `family`: workflows
+    that it may trigger.
 
     Attributes:
         offset: Events behind it are told.
@@ -86,6 +87,10 @@ class Watch:
     def _find(self) -> None:
         """The execution that was asked for, and the later ones of the family."""
         ids = {self.execution_id, *self._watched}
+        for one in list(self._watched.values()):
+            if not one.ended:
+                subs = subs_of(self.store, one, self._sketch(one.snapshot))
+                ids |= {sub.id for sub in subs}
         for namespace, workflow in self.family:
             # Those that have ended since the last look are among the newest.
             for one in self.store.executions(workflow=workflow, namespace=namespace, limit=50):

@@ -71,7 +71,7 @@ def restart(
         return start(deciding, live, task, started_by)
     if standing.leaving is not None:
         return "ignored: restart pending", latest.id
-    if latest.status is TaskStatus.RETRYING or deciding.world.waits_for_slot(live, latest):
+    if _is_held_by_none(deciding, live, latest):
         end_waiting(deciding, live, latest, f"restarted by {started_by}")
         run = new_run(deciding, live.id, task, standing, started_by)
         queue(deciding, live, task, run)
@@ -104,9 +104,7 @@ def new_run(
         trigger_turn=deciding.turn if by_event else 0,
     )
     deciding.change(
-        RunCreated(
-            execution_id, run, deciding.at, deciding.turn, started_by, behind, task.settings.pool
-        )
+        RunCreated(execution_id, run, deciding.at, deciding.turn, started_by, behind, task.pool)
     )
     return run
 
@@ -147,22 +145,10 @@ def hand_over(deciding: Deciding, live: LiveExecution, run: Run) -> None:
     deciding.change(Commanded(live.id, run, TaskAction.START, at_hand))
 
 
-def let_go(deciding: Deciding, live: LiveExecution, run: Run) -> None:
-    """The attempt has ended: the executor may forget it, and its slot is free (S44)."""
-    deciding.change(Withdrawn(run.id, run.attempt, ended=True))
-    key = live.pool_of(run.task)
-    pool = deciding.world.pools.get(key)
-    if pool is not None and run.id in pool.held:
-        deciding.change(SlotFreed(key, run.id))
-        deciding.touch(key)
-
-
 def stop_run(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:
     """Stop one run that is alive (S20)."""
     match run.status:
-        case TaskStatus.RETRYING | TaskStatus.INIT:
-            end_waiting(deciding, live, run, reason)
-        case TaskStatus.QUEUED if deciding.world.waits_for_slot(live, run):
+        case _ if run.status is TaskStatus.INIT or _is_held_by_none(deciding, live, run):
             end_waiting(deciding, live, run, reason)
         case TaskStatus.RUNNING | TaskStatus.QUEUED:
             move(deciding, live.id, run, TaskStatus.STOPPING, reason)
@@ -185,9 +171,11 @@ def drop_successor(deciding: Deciding, live: LiveExecution, run: Run, leaving: R
 
 def end_waiting(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:
     """End a run that no executor holds."""
-    if run.status is TaskStatus.QUEUED:
+    if deciding.world.waits_for_slot(live, run):
         deciding.change(SlotForgone(live.pool_of(run.task), live.place_of(run)))
     move(deciding, live.id, run, TaskStatus.STOPPED, reason)
+    if live.runs_workflow(run.task):
+        let_go(deciding, live, run)
     deciding.change(TimerCleared(f"retry:{run.id}"))
 
 
@@ -201,9 +189,33 @@ def move(
     return moved
 
 
+def let_go(deciding: Deciding, live: LiveExecution, run: Run) -> None:
+    """Nothing of the attempt is to be delivered any more; who held it may forget it, and its slot
+    is free (S44).
+    """
+    held = not live.runs_workflow(run.task)
+    deciding.change(Withdrawn(run.id, run.attempt, ended=held))
+    key = live.pool_of(run.task)
+    pool = deciding.world.pools.get(key)
+    if pool is not None and run.id in pool.held:
+        deciding.change(SlotFreed(key, run.id))
+        deciding.touch(key)
+
+
+def _is_held_by_none(deciding: Deciding, live: LiveExecution, run: Run) -> bool:
+    """Whether it waits for the scheduler alone: to run again, for a slot (S44), or for its
+    sub-execution (S40).
+    """
+    if run.status is TaskStatus.QUEUED:
+        return live.runs_workflow(run.task) or deciding.world.waits_for_slot(live, run)
+    return run.status is TaskStatus.RETRYING
+
+
 def _cancel(deciding: Deciding, live: LiveExecution, run: Run) -> None:
-    deciding.change(Withdrawn(run.id, run.attempt, ended=False))
-    deciding.change(Commanded(live.id, run, TaskAction.STOP))
+    # Of a task that runs a workflow the sub-execution is stopped, in the same decision (S40).
+    if not live.runs_workflow(run.task):
+        deciding.change(Withdrawn(run.id, run.attempt, ended=False))
+        deciding.change(Commanded(live.id, run, TaskAction.STOP))
     if run.status is TaskStatus.RUNNING:
         deciding.change(TimerCleared(f"timeout:{run.id}"))
 

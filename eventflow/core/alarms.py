@@ -151,7 +151,8 @@ def _timeout(deciding: Deciding, timer: Timer) -> None:
     if run.status is not TaskStatus.RUNNING:
         return
     deciding.change(timed_out(deciding, live, run))
-    deciding.change(Commanded(live.id, run, TaskAction.STOP))
+    if not live.runs_workflow(run.task):
+        deciding.change(Commanded(live.id, run, TaskAction.STOP))
 
 
 def _deadline(deciding: Deciding, timer: Timer) -> None:

@@ -11,6 +11,7 @@ from eventflow.core.executions import begin_waiting, create, stop_all
 from eventflow.core.handover import set_pool
 from eventflow.core.retried import Retried
 from eventflow.core.retrying import Retry
+from eventflow.core.subs import decide_sub_ended, decide_subrun
 from eventflow.core.world import Known, Timer
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
@@ -31,6 +32,10 @@ def decide_command(deciding: Deciding, verb: str, value: dict[str, Any]) -> None
             _run(deciding, value)
         case "retry":
             _retry(deciding, value)
+        case "subrun":
+            decide_subrun(deciding, value)
+        case "subended":
+            decide_sub_ended(deciding, value)
         case "stop":
             _stop(deciding, value)
         case "task":

@@ -6,7 +6,9 @@ same decisions (S9).
 """
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from eventflow.core.actions import act
 from eventflow.core.alarms import decide_alarm, decide_quiet, past
@@ -28,14 +30,17 @@ from eventflow.core.plan import Rule
 from eventflow.core.reports import decide_report
 from eventflow.core.retried import is_taken_over
 from eventflow.core.retrying import run_again
+from eventflow.core.subs import decide_sub_ended, stop_below
 from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
 from eventflow.model.event import Event
 from eventflow.model.keys import task_key, workflow_key
+from eventflow.model.records import ParentLink
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 
 COMMAND = "eventflow.command."
 REPORT = "eventflow.report."
 TASK_FACT = "eventflow.task."
+WORKFLOW_FACT = "eventflow.workflow."
 QUIET = "eventflow.timer.quiet"
 IDLE_POOL = "eventflow.timer.pool"
 SENDER = "eventflow"
@@ -70,11 +75,11 @@ def take(
         deciding.change(write)
     _decide(deciding, timer, result)
     # A rule may listen to the very report, timer or command that has just been decided (S4).
-    hand_on(deciding, draft)
+    _settle(deciding, draft)
     _decide_rules(deciding, judged, told)
-    hand_on(deciding, draft)
+    _settle(deciding, draft)
     run_again(deciding)
-    hand_on(deciding, draft)
+    _settle(deciding, draft)
     return Decision(
         event,
         turn,
@@ -82,6 +87,15 @@ def take(
         tuple(deciding.outcomes),
         tuple(judged.verdicts),
     )
+
+
+def _settle(deciding: Deciding, draft: Draft) -> None:
+    """Make what was decided true, and decide what follows at once: what it stops below, and who
+    has the slots that it frees.
+    """
+    deciding.apply(draft)
+    stop_below(deciding, draft)
+    hand_on(deciding, draft)
 
 
 def set_aside(
@@ -120,10 +134,12 @@ def facts_of(world: World, changes: Iterable[Change], now: datetime) -> list[Eve
                 facts.append(_task_fact(world, change.execution_id, change.run, now))
             case ExecutionCreated(record):
                 workflow = (record.namespace, record.workflow_name)
-                facts.append(_workflow_fact(workflow, record.id, record.status, now))
-            case ExecutionMoved():
+                facts.append(_workflow_fact(workflow, record.id, record.status, now, record.parent))
+            case ExecutionMoved(execution_id, workflow, status):
                 facts.append(
-                    _workflow_fact(change.workflow, change.execution_id, change.status, now)
+                    _workflow_fact(
+                        workflow, execution_id, status, now, change.parent, change.reason
+                    )
                 )
             case _:
                 continue
@@ -152,12 +168,21 @@ def _task_fact(
 
 
 def _workflow_fact(
-    workflow: tuple[str, str], execution_id: int, status: WorkflowStatus, now: datetime
+    workflow: tuple[str, str],
+    execution_id: int,
+    status: WorkflowStatus,
+    now: datetime,
+    parent: ParentLink | None,
+    reason: str = "",
 ) -> Event:
     namespace, name = workflow
+    value: dict[str, Any] = {"status": status.value, "workflow_execution_id": execution_id}
+    if parent is not None:
+        # All that moving the run needs: its sub-execution is not in the world any more (S40).
+        value |= {"workflow": name, "reason": reason[:500], "parent": asdict(parent)}
     return Event(
         workflow_key(name, status.value),
-        {"status": status.value, "workflow_execution_id": execution_id},
+        value,
         namespace=namespace,
         sender=SENDER,
         time=now,
@@ -205,10 +230,16 @@ def _decide(deciding: Deciding, timer: Timer | None, result: str | None) -> None
         decide_report(deciding, key.removeprefix(REPORT), deciding.event.value, result)
     elif timer is not None:
         decide_alarm(deciding, timer)
+    elif key.startswith(WORKFLOW_FACT) and _ends_a_sub_execution(deciding.event):
+        decide_sub_ended(deciding, deciding.event.value)
     elif key == QUIET:
         decide_quiet(deciding, deciding.event.value["workflow_execution_id"])
     elif key == IDLE_POOL:
         deciding.touch((deciding.event.namespace, deciding.event.value["pool"]))
+
+
+def _ends_a_sub_execution(event: Event) -> bool:
+    return "parent" in event.value and WorkflowStatus(event.value["status"]).ended
 
 
 def _decide_rules(deciding: Deciding, judged: Judged, told: list[Rule]) -> None:

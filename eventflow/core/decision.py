@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 from eventflow.core.changes import Change
 from eventflow.core.judge import Verdict
-from eventflow.core.pools import Place, PoolKey
+from eventflow.core.pools import Place, PoolKey, is_counted
 from eventflow.core.world import Draft, LiveExecution, Run, World
 from eventflow.model.event import Event
-from eventflow.model.settings import DEFAULT_POOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +85,8 @@ class Deciding:
         self.changes.append(change)
 
     def counts(self, pool: PoolKey) -> bool:
-        """Whether a pool's slots are counted: a `default` that nobody has set has no end."""
-        return pool[1] != DEFAULT_POOL or pool in self.world.pools
+        """Whether a pool's slots are counted."""
+        return is_counted(pool, self.world.pools)
 
     def ask(self, pool: PoolKey, live: LiveExecution, run: Run) -> None:
         """Have a run QUEUED, and handed over as soon as it is its turn."""

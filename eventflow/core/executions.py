@@ -11,7 +11,7 @@ from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStop
 from eventflow.core.retrying import Retry, forget, keep, take_over
 from eventflow.core.world import NEVER_RUN, Known, LiveExecution, Timer
 from eventflow.model.event import Event
-from eventflow.model.records import WorkflowExecution
+from eventflow.model.records import ParentLink, WorkflowExecution
 from eventflow.model.status import ExecutionType, WorkflowStatus
 
 
@@ -26,6 +26,7 @@ def create(
     command_offset: int = 0,
     ahead: int = 0,
     retry: Retry | None = None,
+    parent: ParentLink | None = None,
 ) -> int:
     """A new execution of the newest snapshot, or of the one that it retries (S31); RUNNING at once
     unless `max_active` are (S44).
@@ -51,6 +52,7 @@ def create(
         scheduled_time=scheduled_time,
         trigger_event=trigger,
         retry_of=retry.of if retry is not None else None,
+        parent=parent,
     )
     trigger_turn = 0
     if trigger is not None:
@@ -78,6 +80,7 @@ def begin_waiting(deciding: Deciding, known: Known, room: int) -> None:
                 WorkflowStatus.RUNNING,
                 deciding.now,
                 deciding.turn,
+                parent=live.record.parent,
             )
         )
         _begin(deciding, live)
@@ -109,7 +112,17 @@ def end(deciding: Deciding, live: LiveExecution, status: WorkflowStatus, reason:
     was_active = live.record.status is WorkflowStatus.RUNNING
     for task in live.retried:
         forget(deciding, live, task)
-    deciding.change(ExecutionMoved(live.id, workflow, status, deciding.now, deciding.turn, reason))
+    deciding.change(
+        ExecutionMoved(
+            live.id,
+            workflow,
+            status,
+            deciding.now,
+            deciding.turn,
+            reason,
+            parent=live.record.parent,
+        )
+    )
     _clear_timers(deciding, live)
     known = deciding.world.workflows.get(workflow)
     if known is not None and was_active and known.waiting:

@@ -95,6 +95,8 @@ def before(link: Link) -> Subject | None:
         of_execution = link.retry_of if not link.task else None
         return Subject(workflow_execution_id=of_execution, task_execution_id=link.run_before)
     event = link.event
+    if link.how is How.SUBRUN and event is not None:
+        return Subject(task_execution_id=event.value["parent"]["task_execution_id"])
     if link.how not in (How.RULE, How.TRIGGER) or event is None:
         return None
     if event.key.startswith(_TASK_FACT):
@@ -246,6 +248,8 @@ def _how(act: Act) -> How:
         return How.UNKNOWN
     if decision.rule is not None:
         return How.RULE
+    if decision.event_key == "eventflow.command.subrun":
+        return How.SUBRUN
     if decision.event_key.startswith("eventflow.command."):
         return How.COMMAND
     if run is not None:

@@ -20,6 +20,7 @@ class How(StrEnum):
     SCHEDULE = "schedule"
     RETRY = "retry"
     TAKEN_OVER = "taken over"
+    SUBRUN = "subrun"
     UNKNOWN = "unknown"
 
 
@@ -108,7 +109,8 @@ class TaskExplained:
         cut: The chain goes on, further back than was looked.
         stopped_by: What stopped or restarted the run, where a rule or a command did.
         failures: How its attempts failed, oldest first.
-        notes: What else keeps it from running: of a run that waits for a slot, how its pool stands.
+        notes: What else keeps it from running: of a run that waits for a slot, how its pool stands;
+            of one that runs a workflow, what it runs (S40).
         refused: Commands for this task that were refused.
     """
 

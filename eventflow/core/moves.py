@@ -6,7 +6,7 @@ from datetime import datetime
 from eventflow.core.plan import Plan
 from eventflow.core.retried import Retried
 from eventflow.core.world import Draft, LiveExecution, Run, Standing
-from eventflow.model.records import WorkflowExecution
+from eventflow.model.records import ParentLink, WorkflowExecution
 from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import ALIVE, WORKFLOW_ENDED, TaskStatus, WorkflowStatus
 
@@ -39,11 +39,13 @@ class ExecutionCreated:
             draft.put(world.running.setdefault(self.plan.snapshot, {}), live.id, live)
         else:
             draft.put(known.waiting, live.id, None)
+        if self.record.parent is not None:
+            draft.put(world.subs, self.record.parent.task_execution_id, live.id)
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionMoved:
-    """A workflow execution changed status."""
+    """A workflow execution changed status. `parent` is the task that runs it, if one does (S40)."""
 
     execution_id: int
     workflow: tuple[str, str]
@@ -51,6 +53,7 @@ class ExecutionMoved:
     at: datetime
     turn: int
     reason: str = ""
+    parent: ParentLink | None = None
 
     def apply(self, draft: Draft) -> None:
         world = draft.world
@@ -69,6 +72,8 @@ class ExecutionMoved:
             if known is not None:
                 draft.drop(known.waiting, live.id)
                 draft.drop(known.active, live.id)
+            if self.parent is not None:
+                draft.drop(world.subs, self.parent.task_execution_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Compiled once for each snapshot; immutable.
 from dataclasses import dataclass, field
 
 from eventflow.core.index import RuleIndex
+from eventflow.core.pools import NO_POOL
 from eventflow.model.condition import (
     AllOf,
     Condition,
@@ -60,13 +61,24 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """One task: its settings and rules. `order` is its place in the workflow."""
+    """One task: its settings and rules.
+
+    Attributes:
+        order: Its place in the workflow.
+        runs_workflow: Namespace and name of the workflow that it runs: no executor holds it (S40).
+    """
 
     name: str
     order: int
     settings: TaskSettings
     rules: tuple[Rule, ...]
     takes: tuple[str, ...]
+    runs_workflow: tuple[str, str] | None = None
+
+    @property
+    def pool(self) -> str:
+        """The pool of whose slots it takes one; none for a task that runs a workflow (S44)."""
+        return self.settings.pool if self.runs_workflow is None else NO_POOL
 
     @property
     def autostarts(self) -> bool:
@@ -113,7 +125,9 @@ class Plan:
 def plan_of(workflow: Workflow, snapshot: str) -> Plan:
     """Compile a workflow; `snapshot` is its content hash."""
     tasks = {
-        name: TaskPlan(name, order, task.settings, _rules(workflow, name), task.takes)
+        name: TaskPlan(
+            name, order, task.settings, _rules(workflow, name), task.takes, task.runs_workflow
+        )
         for order, (name, task) in enumerate(workflow.tasks.items())
     }
     index: RuleIndex[Rule] = RuleIndex()

@@ -4,12 +4,17 @@ State only: `core.slots` has the changes of it, `core.handover` decides who is n
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Container
 from dataclasses import dataclass, field
 
+from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import BUSY, TaskStatus
 
 # An attempt in one of these is with an executor, unless it is QUEUED and waits.
 HOLDS_SLOT = BUSY - {TaskStatus.RETRYING}
+
+# Of a task that no executor ever holds: it takes no slot.
+NO_POOL = ""
 
 # A namespace and the name of a pool in it.
 PoolKey = tuple[str, str]
@@ -20,6 +25,11 @@ Place = tuple[int, int]
 def place_of(priority: int, run_id: int) -> Place:
     """Larger priorities come first, then older runs."""
     return (-priority, run_id)
+
+
+def is_counted(pool: PoolKey, pools: Container[PoolKey]) -> bool:
+    """Whether the slots of a pool are counted: a `default` that nobody has set has no end."""
+    return pool in pools or pool[1] not in (DEFAULT_POOL, NO_POOL)
 
 
 @dataclass(slots=True, eq=False)

@@ -14,7 +14,7 @@ from eventflow.model.records import AttemptFailure
 from eventflow.model.status import TaskStatus
 
 LOST_COUNT_ANEW_AFTER = timedelta(minutes=10)
-_LEAVING = (TaskStatus.STOPPING, TaskStatus.RESTARTING)
+LEAVING = (TaskStatus.STOPPING, TaskStatus.RESTARTING)
 
 
 def decide_report(deciding: Deciding, kind: str, value: dict[str, Any], result: str | None) -> None:
@@ -33,32 +33,41 @@ def decide_report(deciding: Deciding, kind: str, value: dict[str, Any], result: 
     if deciding.world.waits_for_slot(live, run):
         _ignore(deciding, value, f"ignored: report {kind} while it waits for a slot")
         return
+    if live.runs_workflow(run.task) and (kind != "refused" or run.status is not TaskStatus.QUEUED):
+        # Nothing runs it that could be lost or end: its sub-execution goes on (S40).
+        _ignore(deciding, value, f"ignored: report {kind} of a task that runs a workflow")
+        return
     if kind == "running":
         _began(deciding, live, run, value)
         return
     if run.status in (TaskStatus.INIT, TaskStatus.RETRYING):
         _ignore(deciding, value, f"ignored: report {kind} while {run.status.value}")
         return
-    if run.status in _LEAVING:
+    if run.status in LEAVING:
         # It ends STOPPED whatever its code returned, or whoever was lost (S20, S28).
-        _end(deciding, live, run, TaskStatus.STOPPED, value.get("reason", ""))
+        end_run(deciding, live, run, TaskStatus.STOPPED, value.get("reason", ""))
         return
     match kind:
         case "success" if not run.timed_out:
-            _succeeded(deciding, live, run, result)
+            succeeded(deciding, live, run, result)
         case "lost":
             _lost(deciding, live, run, value)
         case "refused":
-            _refused(deciding, live, run, value)
+            refused(deciding, live, run, value)
         case _:
-            _failed(deciding, live, run, _with_timeout(live, run, value))
+            failed(deciding, live, run, with_timeout(live, run, value))
 
 
 def _began(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, Any]) -> None:
     if run.status is not TaskStatus.QUEUED:
         _ignore(deciding, value, f"ignored: report running while {run.status.value}")
         return
-    _run(deciding, live, run)
+    begin(deciding, live, run)
+
+
+def begin(deciding: Deciding, live: LiveExecution, run: Run, reason: str = "") -> None:
+    """The attempt is RUNNING; its time runs (S27)."""
+    _run(deciding, live, run, reason)
     timeout = live.plan.tasks[run.task].settings.timeout
     if timeout is not None:
         due = deciding.at + timedelta(seconds=timeout)
@@ -76,23 +85,26 @@ def _began(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, A
         )
 
 
-def _run(deciding: Deciding, live: LiveExecution, run: Run) -> Run:
+def _run(deciding: Deciding, live: LiveExecution, run: Run, reason: str = "") -> Run:
     """QUEUED → RUNNING; an end reported for a QUEUED attempt passes through here too (S26)."""
     if run.status is not TaskStatus.QUEUED:
         return run
-    moved = move(deciding, live.id, replace(run, began_at=deciding.at), TaskStatus.RUNNING)
+    began = replace(run, began_at=deciding.at)
+    moved = move(deciding, live.id, began, TaskStatus.RUNNING, reason)
     deciding.change(Withdrawn(run.id, run.attempt, ended=False))
     return moved
 
 
-def _succeeded(deciding: Deciding, live: LiveExecution, run: Run, result: str | None) -> None:
+def succeeded(deciding: Deciding, live: LiveExecution, run: Run, result: str | None) -> None:
+    """The attempt has ended well; `result` is JSON text (S37)."""
     run = _run(deciding, live, run)
     if result is not None:
         deciding.change(ResultKept(live.id, run.id, run.task, result))
-    _end(deciding, live, run, TaskStatus.SUCCESS, "")
+    end_run(deciding, live, run, TaskStatus.SUCCESS, "")
 
 
-def _failed(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, Any]) -> None:
+def failed(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, Any]) -> None:
+    """The attempt has failed: again, with retries left, or the end (S27)."""
     run = _run(deciding, live, run)
     failure = failure_of(value, run.attempt)
     deciding.change(FailureKept(run.id, failure))
@@ -100,7 +112,7 @@ def _failed(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, 
     reason = f"{failure.type_name}: {failure.message}"[:500]
     run = replace(run, failures=run.failures + 1, lost=0)
     if not value.get("retryable", True) or run.failures > settings.retries:
-        _end(deciding, live, run, TaskStatus.FAILED, reason)
+        end_run(deciding, live, run, TaskStatus.FAILED, reason)
         return
     wait = settings.retry_wait(run.failures, value.get("chance", 0.0))
     _again(deciding, live, run, reason, wait)
@@ -113,22 +125,23 @@ def _lost(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, An
     before = 0 if lived >= LOST_COUNT_ANEW_AFTER else run.lost
     lost = before + 1 if counted else before
     if run.timed_out:
-        _failed(deciding, live, run, _with_timeout(live, run, value))
+        failed(deciding, live, run, with_timeout(live, run, value))
         return
     failure = failure_of(value, run.attempt)
     deciding.change(FailureKept(run.id, failure))
     reason = f"lost: {failure.message}"[:500]
     if settings.on_lost == "fail" or lost > settings.max_lost:
         run = _run(deciding, live, run)
-        _end(deciding, live, replace(run, lost=lost), TaskStatus.FAILED, reason)
+        end_run(deciding, live, replace(run, lost=lost), TaskStatus.FAILED, reason)
         return
     _again(deciding, live, replace(run, lost=lost), reason, timedelta(0))
 
 
-def _refused(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, Any]) -> None:
+def refused(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, Any]) -> None:
+    """The attempt cannot be started at all: that is not retried (S26)."""
     failure = failure_of(value, run.attempt)
     deciding.change(FailureKept(run.id, failure))
-    _end(deciding, live, run, TaskStatus.FAILED, f"cannot be started: {failure.message}"[:500])
+    end_run(deciding, live, run, TaskStatus.FAILED, f"cannot be started: {failure.message}"[:500])
 
 
 def _again(deciding: Deciding, live: LiveExecution, run: Run, reason: str, wait: timedelta) -> None:
@@ -154,7 +167,7 @@ def _again(deciding: Deciding, live: LiveExecution, run: Run, reason: str, wait:
     )
 
 
-def _end(
+def end_run(
     deciding: Deciding, live: LiveExecution, run: Run, status: TaskStatus, reason: str
 ) -> None:
     """The run has ended; a successor that waited for it goes ahead (S21)."""
@@ -189,7 +202,8 @@ def failure_of(value: dict[str, Any], attempt: int) -> AttemptFailure:
     )
 
 
-def _with_timeout(live: LiveExecution, run: Run, value: dict[str, Any]) -> dict[str, Any]:
+def with_timeout(live: LiveExecution, run: Run, value: dict[str, Any]) -> dict[str, Any]:
+    """What a report says, or that the time was over when it was (S27)."""
     if not run.timed_out:
         return value
     seconds = live.plan.tasks[run.task].settings.timeout

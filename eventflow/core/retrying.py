@@ -75,7 +75,7 @@ def take_over(deciding: Deciding, live: LiveExecution) -> None:
                 deciding.turn,
                 taken_from=retried.run_id,
                 from_execution=retried.execution_id,
-                pool=live.plan.tasks[name].settings.pool,
+                pool=live.plan.tasks[name].pool,
             )
         )
         if waited:

@@ -82,6 +82,7 @@ def _task(task: TaskExplained, when: When) -> list[str]:
     lines = [f"{_name(run)} of execution {task.workflow_execution_id} is {_stands(run)}."]
     lines += [f"{_IN}{note}" for note in task.notes]
     lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
+    lines += [f"{_IN}{note}" for note in task.notes]
     lines += _stop(task.stopped_by, when)
     lines += _chain(task.chain, when, cut=task.cut)
     idle = [rule for rule in task.rules if _says_more(rule, task.chain)]
@@ -181,12 +182,16 @@ def _by(link: Link, when: When) -> str:
         case How.COMMAND:
             offset = f" (offset {link.event.offset})" if link.event is not None else ""
             return f"by command{offset}{at}."
+        case How.SUBRUN if link.event is not None:
+            parent = link.event.value["parent"]
+            task, execution = parent["task_name"], parent["workflow_execution_id"]
+            return f"by task {task} of execution {execution}{at}."
         case How.PERIODIC:
             return f"by its own clock{at}."
         case How.SCHEDULE:
             due = f" for {when(link.scheduled_time)}" if link.scheduled_time is not None else ""
             return f"by the schedule{due},{at}."
-        case How.UNKNOWN:
+        case _:
             return f"{at.strip()}; what started it is not in the store."
 
 

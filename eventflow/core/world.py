@@ -116,7 +116,7 @@ class LiveExecution:
 
     def pool_of(self, task: str) -> PoolKey:
         """The pool whose slots a task takes (S44)."""
-        return (self.plan.namespace, self.plan.tasks[task].settings.pool)
+        return (self.plan.namespace, self.plan.tasks[task].pool)
 
     def place_of(self, run: Run) -> Place:
         """Where a run stands in the line of its pool, when it waits there."""
@@ -125,6 +125,10 @@ class LiveExecution:
     def has_never_run(self, task: str) -> bool:
         """Whether it has no run, and is not about to run again (S31)."""
         return self.standing(task).latest is None and task not in self.retried
+
+    def runs_workflow(self, task: str) -> bool:
+        """Whether a task runs a workflow: no executor ever holds it (S40)."""
+        return self.plan.tasks[task].runs_workflow is not None
 
     def run(self, run_id: int, task: str) -> Run | None:
         """One of the task's runs that are still in the picture."""
@@ -211,6 +215,8 @@ class World:
         self.homes: dict[int, tuple[int, str]] = {}
         # Pools that are counted; a `default` that nobody has set costs nothing (S44).
         self.pools: dict[PoolKey, Pool] = {}
+        # id of a run -> its sub-execution that has not ended (S40)
+        self.subs: dict[int, int] = {}
 
     def known(self, namespace: str, name: str) -> Known | None:
         return self.workflows.get((namespace, name))

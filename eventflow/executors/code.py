@@ -22,6 +22,7 @@ from typing import NamedTuple
 from eventflow.errors import LoadError
 from eventflow.executors.failure import message_of
 from eventflow.executors.places import make_private
+from eventflow.model.family import with_sub_workflows
 from eventflow.model.workflow import Workflow
 
 MAX_FILES = 2_000
@@ -37,7 +38,8 @@ _IMPORTING = threading.RLock()
 def load_workflows(
     path: Path, *, module_name: str | None = None, alone: bool = False
 ) -> list[Workflow]:
-    """Import a file and return its top-level workflows, each once, in order of definition.
+    """Import a file and return its top-level workflows, each once, in order of definition, and
+    those that their tasks run, each before the one that runs it (S40).
 
     Its folder is importable while it imports. Modules that come from there are taken out of
     `sys.modules` again, so that several snapshots of one file can live side by side.
@@ -66,7 +68,7 @@ def load_workflows(
         raise LoadError(
             f"{path}: holds no workflow; define one at the top level: 'with Workflow(\"name\"):'"
         )
-    return list(found.values())
+    return with_sub_workflows(found.values())
 
 
 class _Loader(SourceFileLoader):

@@ -118,6 +118,8 @@ def task_notes(workflow: Workflow, task_name: str) -> tuple[str, ...]:
     """What a task's box says under its name."""
     task = workflow.tasks[task_name]
     notes = [operator_name(task)]
+    if task.runs_workflow is not None:
+        notes.append(f"runs {task.runs_workflow[1]}")
     if task.settings.periodic_expression is not None:
         notes.append(str(task.settings.periodic_expression))
     if starts_with_execution(workflow, task_name):

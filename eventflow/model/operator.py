@@ -81,6 +81,16 @@ class Operator(ABC):
         """Names of the tasks whose output its arguments take, in order."""
         return tuple(dict.fromkeys(output.task_name for output in _outputs(self.arguments)))
 
+    @property
+    def runs_workflow(self) -> tuple[str, str] | None:
+        """Namespace and name of the workflow that it runs; `None` for a task with work (S40)."""
+        return None
+
+    @property
+    def sub_workflow(self) -> Workflow | None:
+        """The workflow that it runs, where that was given as an object."""
+        return None
+
     def describe(self) -> dict[str, Any]:
         """Its definition as JSON: part of a snapshot's content (S41)."""
         kind = type(self)

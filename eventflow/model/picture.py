@@ -108,6 +108,10 @@ def _task_lines(workflow: Workflow, name: str) -> list[str]:
         lines.append(_row(_VERB[rule.action], f"{when} {phrase(rule.condition)}"))
     if starts_by_hand_only(workflow, name):
         lines.append(_row("starts", "by command only"))
+    if task.runs_workflow is not None:
+        namespace, child = task.runs_workflow
+        where = f" of namespace {namespace}" if namespace != workflow.namespace else ""
+        lines.append(_row("runs", f"workflow {child}{where}"))
     if task.takes:
         lines.append(_row("takes", f"the output of {', '.join(task.takes)}"))
     return lines

@@ -95,6 +95,16 @@ class TaskExecution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParentLink:
+    """The run of a task, and its attempt, that a sub-execution stands for (S40)."""
+
+    workflow_execution_id: int
+    task_name: str
+    task_execution_id: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowExecution:
     """One execution of a workflow.
 
@@ -106,6 +116,7 @@ class WorkflowExecution:
         retry_of: The ended execution that it is the retry of (S31).
         tasks: Its task executions, oldest first; empty where they were not asked for.
         reason: Why it ended as it did, or why it waits; may be empty.
+        parent: The task of another execution that runs this one; `None` for any other (S40).
     """
 
     id: int
@@ -123,6 +134,7 @@ class WorkflowExecution:
     retry_of: int | None = None
     tasks: tuple[TaskExecution, ...] = ()
     reason: str = ""
+    parent: ParentLink | None = None
 
     @property
     def ended(self) -> bool:

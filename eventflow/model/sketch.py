@@ -33,6 +33,15 @@ class SketchedTask:
     takes: tuple[str, ...]
     definition: dict[str, Any]
 
+    @property
+    def runs_workflow(self) -> tuple[str, str] | None:
+        named = self.definition.get("workflow")
+        return (named["namespace"], named["name"]) if named is not None else None
+
+    @property
+    def sub_workflow(self) -> Workflow | None:
+        return None
+
     def describe(self) -> dict[str, Any]:
         return self.definition
 

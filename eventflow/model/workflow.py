@@ -45,6 +45,12 @@ class Task(Protocol):
         """Names of the tasks whose output its arguments take (S38)."""
         ...
 
+    @property
+    def runs_workflow(self) -> tuple[str, str] | None: ...
+
+    @property
+    def sub_workflow(self) -> "Workflow | None": ...
+
     def describe(self) -> dict[str, Any]:
         """Its definition as JSON."""
         ...
@@ -190,7 +196,7 @@ class Workflow:
         """Refuse a workflow that cannot work as written.
 
         Raises:
-            DefinitionError: If it has no task, or a task takes the output of one that is not here.
+            DefinitionError: If it has no task, takes an output that is not here, or runs itself.
         """
         if not self.tasks:
             raise DefinitionError(
@@ -203,6 +209,7 @@ class Workflow:
                 self._check_patterns(rule.condition)
         for trigger in self.triggers:
             self._check_patterns(trigger.condition)
+        self._check_cycle((), set())
 
     def definition(self) -> dict[str, Any]:
         """The workflow as JSON: what its snapshot's hash is made from (S41)."""
@@ -243,6 +250,18 @@ class Workflow:
             check_fact_pattern(pattern, self.name, self.tasks)
         for member in condition.members:
             self._check_patterns(member)
+
+    def _check_cycle(self, above: tuple[tuple[str, str], ...], checked: set[int]) -> None:
+        """Refuse workflows that run each other in a circle (S40)."""
+        path = (*above, (self.namespace, self.name))
+        for task in self.tasks.values():
+            if task.runs_workflow in path:
+                names = [name for _, name in path[path.index(task.runs_workflow) :]]
+                circle = " -> ".join([*names, names[0]])
+                raise DefinitionError(f"task {task.name!r}: a workflow cannot run itself: {circle}")
+            if task.sub_workflow is not None and id(task.sub_workflow) not in checked:
+                task.sub_workflow._check_cycle(path, checked)
+        checked.add(id(self))
 
     def _check_upstream(self, task_name: str, upstream: str) -> None:
         if upstream not in self.tasks:

@@ -41,7 +41,7 @@ class PythonOperator(Operator):
         self.python_callable = python_callable
         self.op_args = _checked_args(name, op_args)
         self.op_kwargs = _checked_kwargs(name, op_kwargs)
-        _check_operators(name, [self.op_args, self.op_kwargs])
+        check_no_operator(name, [self.op_args, self.op_kwargs])
         _check_arity(name, python_callable, self.op_args, self.op_kwargs)
         super().__init__(name, **config)
 
@@ -155,7 +155,12 @@ def _checked_kwargs(name: str, op_kwargs: Mapping[str, Any] | None) -> dict[str,
     return dict(op_kwargs)
 
 
-def _check_operators(name: str, arguments: Any) -> None:
+def check_no_operator(name: str, arguments: Any) -> None:
+    """Refuse a task itself, at any depth, where its output was meant.
+
+    Raises:
+        DefinitionError: If there is one; says how its result is written.
+    """
     match arguments:
         case Operator():
             raise DefinitionError(
@@ -164,10 +169,10 @@ def _check_operators(name: str, arguments: Any) -> None:
             )
         case dict():
             for member in arguments.values():
-                _check_operators(name, member)
+                check_no_operator(name, member)
         case list() | tuple():
             for member in arguments:
-                _check_operators(name, member)
+                check_no_operator(name, member)
 
 
 def _check_arity(

@@ -5,7 +5,7 @@ woken. Commands are events too; what they came to is read from the store once th
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Protocol, TypeVar
 
 from eventflow.clock import Clock
@@ -14,7 +14,7 @@ from eventflow.errors import ConflictError, EventError, NotFoundError, WaitTimeo
 from eventflow.model.event import MAX_EVENT_BYTES, Event, check_event
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.keys import check_user_key
-from eventflow.model.records import DecisionRecord
+from eventflow.model.records import DecisionRecord, ParentLink, WorkflowExecution
 from eventflow.model.settings import check_pool
 from eventflow.model.status import TaskAction
 from eventflow.runtime.ids import draw_id
@@ -117,6 +117,45 @@ class Client:
         return self._command(
             "retry", picture, picture["namespace"], idempotency_key, max_bytes=None
         )
+
+    def subrun(
+        self,
+        namespace: str,
+        workflow: str,
+        params: dict[str, Any],
+        parent: ParentLink,
+        parent_namespace: str,
+    ) -> Event:
+        """Ask for the sub-execution of an attempt; asked twice it is one (S40, S3).
+
+        Raises:
+            EventError: If the params are no JSON, or too large for an event.
+        """
+        try:
+            encode(params)
+        except JsonValueError as error:
+            raise EventError(f"params of workflow {workflow!r}: {error}") from error
+        value = {"namespace": namespace, "workflow": workflow, "params": params}
+        value["parent"] = asdict(parent)
+        key = f"sub:{parent.task_execution_id}:{parent.attempt}"
+        command = self._command("subrun", value, parent_namespace, key)
+        if command.turn:
+            # It was decided while the execution above was parked, so nobody wanted it.
+            return self._command("subrun", value, parent_namespace)
+        return command
+
+    def subended(self, execution: WorkflowExecution) -> Event:
+        """Say again that a sub-execution has ended: whom it concerns was parked then (S41)."""
+        if execution.parent is None:
+            raise ValueError(f"execution {execution.id} is no sub-execution")
+        value = {
+            "status": execution.status.value,
+            "workflow_execution_id": execution.id,
+            "workflow": execution.workflow_name,
+            "reason": execution.reason,
+            "parent": asdict(execution.parent),
+        }
+        return self._command("subended", value, execution.namespace)
 
     def stop(self, execution_id: int, reason: str = "") -> Event:
         """Ask that an execution be stopped."""

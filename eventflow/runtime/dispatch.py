@@ -31,6 +31,13 @@ class Order:
     plan: Plan | None = None
     trigger: Event | None = None
 
+    @property
+    def runs_workflow(self) -> bool:
+        """Whether it is about a task that runs a workflow."""
+        if self.plan is None or self.run is None:
+            return False
+        return self.plan.tasks[self.run.task].runs_workflow is not None
+
 
 def orders_of(world: World, decisions: Iterable[Decision]) -> list[Order]:
     """What a committed batch asks of the executor, in order.
@@ -76,9 +83,15 @@ def redeliveries(
 class Dispatcher:
     """Hands orders over on a thread of its own, so that a slow executor never holds the loop."""
 
-    def __init__(self, executor: Executor, make_job: Callable[[Order], Job]) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        make_job: Callable[[Order], Job],
+        start_sub: Callable[[Order], None],
+    ) -> None:
         self._executor = executor
         self._make_job = make_job
+        self._start_sub = start_sub
         self._orders: queue.SimpleQueue[list[Order] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="eventflow-dispatch", daemon=True)
 
@@ -98,15 +111,22 @@ class Dispatcher:
         while (orders := self._orders.get()) is not None:
             for order in orders:
                 try:
-                    hand_over(self._executor, order, self._make_job)
+                    hand_over(self._executor, order, self._make_job, self._start_sub)
                 except Exception:
                     # The order stays in the outbox: it is delivered again at the next start.
                     log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)
 
 
-def hand_over(executor: Executor, order: Order, make_job: Callable[[Order], Job]) -> None:
-    """Do one order."""
+def hand_over(
+    executor: Executor,
+    order: Order,
+    make_job: Callable[[Order], Job],
+    start_sub: Callable[[Order], None],
+) -> None:
+    """Do one order. A task that runs a workflow is no executor's (S40)."""
     match order.action:
+        case TaskAction.START if order.runs_workflow:
+            start_sub(order)
         case TaskAction.START:
             executor.submit(make_job(order))
         case TaskAction.STOP:

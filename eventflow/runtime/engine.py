@@ -27,6 +27,7 @@ from eventflow.runtime.listening import Listeners
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.news import News
 from eventflow.runtime.registry import Registry
+from eventflow.runtime.subruns import SubStarter, join
 from eventflow.runtime.timers import Alarm
 from eventflow.store.bell import Bell
 from eventflow.store.ports import Loaded, Store
@@ -80,7 +81,11 @@ class Engine:
         self._commits = 0
         self._news = News(sender)
         self._alarm = Alarm(self.ring)
-        self._dispatcher = Dispatcher(executor, JobMaker(store, registry.code, clock.now))
+        self._dispatcher = Dispatcher(
+            executor,
+            JobMaker(store, registry.code, clock.now),
+            SubStarter(self.client, self._report),
+        )
         self._thread = threading.Thread(target=self._run, name="eventflow-loop", daemon=True)
         self._loop: Loop
 
@@ -220,6 +225,7 @@ class Engine:
         for report in [*found, *_lost(loaded.world, reported, counted=counted)]:
             self._loop.inbox.put(report)
             reported.add(report.key)
+        join(loaded.world, self.client)
         self._dispatch(redeliveries(loaded.world, loaded.commands, reported))
 
     def _claimed(self, loaded: Loaded, found: list[Report]) -> list[Report]:
@@ -321,6 +327,8 @@ def _lost(world: World, reported: set[AttemptKey], *, counted: bool) -> list[Rep
         for standing in live.standings.values():
             for run in (standing.latest, standing.leaving):
                 if run is None or run.status not in BUSY - {TaskStatus.QUEUED, TaskStatus.RETRYING}:
+                    continue
+                if live.runs_workflow(run.task):
                     continue
                 key = AttemptKey(run.id, run.attempt)
                 if key in reported:

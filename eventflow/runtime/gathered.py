@@ -3,7 +3,8 @@
 The workflow is a sketch of the snapshot's definition: to look at it imports no user's code.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from eventflow.core.explain import Act, also_wanted, kept_by, last_event, rule_condition
 from eventflow.core.explanation import LastEvent, RuleExplained
@@ -27,17 +28,21 @@ from eventflow.store.ports import Store
 _LOOKED_THROUGH = 1000
 # The same, of the status facts of its workflow.
 _FACTS = 10_000
+NONE_PARKED: Mapping[int, str] = MappingProxyType({})
 
 
 class Facts:
     """What the store holds about one execution."""
 
-    def __init__(self, store: Store, execution_id: int) -> None:
+    def __init__(
+        self, store: Store, execution_id: int, parked: Mapping[int, str] = NONE_PARKED
+    ) -> None:
         found = store.execution(execution_id)
         if found is None:
             raise NotFoundError(f"no workflow execution {execution_id} in {store.url}")
         self.execution: WorkflowExecution = found
         self._store = store
+        self._parked = parked
         snapshot = store.snapshot(found.snapshot)
         self.workflow: Workflow | None = (
             sketch_of(snapshot.definition) if snapshot is not None else None
@@ -53,6 +58,7 @@ class Facts:
             if decision.did in ("started", "restarted"):
                 run_id = decision.task_execution_id if decision.task else None
                 self._starts.setdefault(run_id, decision)
+        self._subs: list[WorkflowExecution] | None = None
         # The newest of each key; `None` until they are asked for.
         self._facts: dict[str, Event] | None = None
         started = self.start_of(None)
@@ -150,6 +156,8 @@ class Facts:
         elif execution.status is WorkflowStatus.INIT:
             limit = f" {self.workflow.max_active}" if self.workflow is not None else ""
             notes.append(f"the execution waits for its turn: at most{limit} run at once")
+        if execution.id in self._parked:
+            notes.append(f"the execution is parked: {self._parked[execution.id]}")
         for known in self._store.workflows():
             named = (known.namespace, known.name)
             if known.paused and named == (execution.namespace, execution.workflow_name):
@@ -180,7 +188,11 @@ class Facts:
             return ("no rule starts it, only a command does",)
         return ()
 
-    def slot_notes(self, run: TaskExecution) -> tuple[str, ...]:
+    def run_notes(self, run: TaskExecution) -> tuple[str, ...]:
+        """What there is to know of a run beside its status."""
+        return (*self._slot_notes(run), *self._sub_notes(run))
+
+    def _slot_notes(self, run: TaskExecution) -> tuple[str, ...]:
         """How the pool stands for whose slot a run waits (S44)."""
         if run.status is not TaskStatus.QUEUED or not run.reason:
             return ()
@@ -190,6 +202,24 @@ class Facts:
             for pool in self._store.pools()
             if (pool.namespace, pool.name) == key
         )
+
+    def _sub_notes(self, run: TaskExecution) -> tuple[str, ...]:
+        """What a run of a task that runs a workflow has run, or waits for (S40)."""
+        if self.workflow is None or self.workflow.tasks[run.task_name].runs_workflow is None:
+            return ()
+        if self._subs is None:
+            self._subs = self._store.sub_executions(self.execution.id)
+        return tuple(
+            f"attempt {sub.parent.attempt} runs execution {sub.id} of {sub.workflow_name}, which "
+            f"is {sub.status.value}{self._why(sub)}"
+            for sub in self._subs
+            if sub.parent is not None and sub.parent.task_execution_id == run.id
+        )
+
+    def _why(self, sub: WorkflowExecution) -> str:
+        parked = self._parked.get(sub.id)
+        why = f"parked: {parked}" if parked is not None else sub.reason
+        return f" ({why})" if why else ""
 
     def _rule(self, workflow: Workflow, task: str, number: int, rule: TaskRule) -> RuleExplained:
         kept, latches = kept_by(self._state, f"{task}/{number}")

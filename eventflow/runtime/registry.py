@@ -13,6 +13,7 @@ from eventflow.errors import EventflowError, LoadError, NotFoundError
 from eventflow.executors.code import copy_sources, load_workflows
 from eventflow.executors.port import Code, Job
 from eventflow.model.event import Event
+from eventflow.model.family import with_sub_workflows
 from eventflow.model.operator import Operator
 from eventflow.model.workflow import Workflow, content_hash
 from eventflow.store.ports import SnapshotRecord, Store
@@ -44,7 +45,7 @@ class Registry:
         """Know the workflows of a file: its sources are copied, and the copy is what runs (S41).
 
         Args:
-            names: Only these; all when empty.
+            names: Only these and what they run (S40); all when empty.
 
         Raises:
             LoadError: If the file is missing, does not import or has no such workflow.
@@ -161,10 +162,10 @@ def _load_copy(folder: Path, original: Path, code_hash: str) -> list[Workflow]:
 
 
 def _chosen(workflows: list[Workflow], names: Iterable[str], path: Path) -> list[Workflow]:
-    wanted = list(names)
+    wanted = set(names)
     found = [workflow for workflow in workflows if not wanted or workflow.name in wanted]
-    missing = set(wanted) - {workflow.name for workflow in found}
+    missing = wanted - {workflow.name for workflow in found}
     if missing:
         there = ", ".join(sorted(workflow.name for workflow in workflows))
         raise LoadError(f"{path} has no workflow {sorted(missing)[0]!r}; it defines: {there}")
-    return found
+    return with_sub_workflows(found)

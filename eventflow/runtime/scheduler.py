@@ -16,6 +16,7 @@ from eventflow.core.plan import Plan
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import Executor
 from eventflow.model.event import Event
+from eventflow.model.family import with_sub_workflows
 from eventflow.model.records import (
     DecisionRecord,
     EventCount,
@@ -145,10 +146,13 @@ class Scheduler(Commanding[ExecutionHandle]):
     def register(self, *workflows: Workflow) -> None:
         """Make workflows known; a changed definition becomes the newest snapshot (S41).
 
+        Those that they run as objects are registered with them (S40).
+
         Raises:
             DefinitionError: If one cannot work as written.
         """
-        self._announce([self._registry.take(workflow) for workflow in workflows])
+        family = with_sub_workflows(workflows)
+        self._announce([self._registry.take(workflow) for workflow in family])
 
     def register_file(
         self,
@@ -287,7 +291,7 @@ class Scheduler(Commanding[ExecutionHandle]):
             task_name: A task of that execution: its newest run, or why there is none.
             namespace: Of the workflow that is named.
         """
-        return explain(self.store, key, task_name, namespace=namespace)
+        return explain(self.store, key, task_name, namespace=namespace, parked=self.parked)
 
     def workflows(self) -> list[WorkflowRecord]:
         """The registered workflows."""

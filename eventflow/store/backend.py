@@ -11,6 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from sqlalchemy import text
 from sqlmodel import SQLModel, col, select
 
 from eventflow.model.event import Event
@@ -125,6 +126,14 @@ class SqliteBackend:
             statement = statement.where(col(WorkflowExecutionTable.status).in_(wanted))
         newest_first = col(WorkflowExecutionTable.id).desc()
         return self._executions(statement.order_by(newest_first).limit(limit))
+
+    def sub_executions(self, execution_id: int) -> list[WorkflowExecution]:
+        # The second condition is that of the index.
+        statement = select(WorkflowExecutionTable).where(
+            WorkflowExecutionTable.parent_execution_id == execution_id,
+            text("parent_execution_id > 0"),
+        )
+        return self._executions(statement.order_by(col(WorkflowExecutionTable.id)))
 
     def task_execution(self, task_execution_id: int) -> TaskExecution | None:
         with self._database.session() as session:

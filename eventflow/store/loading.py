@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 from eventflow.core.changes import Commanded
 from eventflow.core.plan import Plan
-from eventflow.core.pools import HOLDS_SLOT, Pool
+from eventflow.core.pools import HOLDS_SLOT, Pool, is_counted
 from eventflow.core.retried import Retried, is_taken_over
 from eventflow.core.world import Counters, LiveExecution, Run, Standing, World
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
-from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import BUSY, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.ports import Loaded
 from eventflow.store.records import execution_of, run_of, timer_of
@@ -146,6 +145,8 @@ def _take_in(world: World, live: LiveExecution) -> None:
             known.active[live.id] = None
     elif known is not None:
         known.waiting[live.id] = None
+    if live.record.parent is not None:
+        world.subs[live.record.parent.task_execution_id] = live.id
 
 
 def _stand(
@@ -207,8 +208,7 @@ def _fill_pools(world: World, kept: Kept) -> None:
         live = world.executions[execution_id]
         key = live.pool_of(task)
         run = live.run(run_id, task)
-        counted = key in pools or key[1] != DEFAULT_POOL
-        if not counted or run is None or run.status not in HOLDS_SLOT:
+        if not is_counted(key, pools) or run is None or run.status not in HOLDS_SLOT:
             continue
         pool = pools.setdefault(key, Pool(0, is_set=False))
         if run.status is TaskStatus.QUEUED and (run_id, run.attempt) not in handed:

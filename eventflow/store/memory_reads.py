@@ -125,6 +125,14 @@ class MemoryReads:
             )
             return [self._execution(row) for row in islice(found, limit)]
 
+    def sub_executions(self, execution_id: int) -> list[WorkflowExecution]:
+        with self._lock:
+            return [
+                self._execution(row)
+                for row in self._shelves.executions.values()
+                if row.parent_execution_id == execution_id
+            ]
+
     def task_execution(self, task_execution_id: int) -> TaskExecution | None:
         with self._lock:
             row = self._shelves.runs.get(task_execution_id)

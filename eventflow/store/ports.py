@@ -239,6 +239,10 @@ class StateBackend(Protocol):
         """The newest executions first, without their tasks."""
         ...
 
+    def sub_executions(self, execution_id: int) -> list[WorkflowExecution]:
+        """What the tasks of an execution have run, oldest first, without their tasks (S40)."""
+        ...
+
     def task_execution(self, task_execution_id: int) -> TaskExecution | None: ...
 
     def history(self, task_execution_id: int) -> list[StatusChange]:

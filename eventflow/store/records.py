@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from eventflow.core.pools import NO_POOL
 from eventflow.core.world import Run, Timer
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
 from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
+    ParentLink,
     PoolRecord,
     StatusChange,
     TaskExecution,
@@ -51,6 +53,18 @@ def execution_of(
         retry_of=row.retry_of,
         tasks=tasks,
         reason=row.reason,
+        parent=_parent_of(row),
+    )
+
+
+def _parent_of(row: ExecutionRow) -> ParentLink | None:
+    if not row.parent_execution_id:
+        return None
+    return ParentLink(
+        workflow_execution_id=row.parent_execution_id,
+        task_name=row.parent_task,
+        task_execution_id=row.parent_task_execution_id,
+        attempt=row.parent_attempt,
     )
 
 
@@ -180,6 +194,7 @@ def pools_of(
             is_set=key in slots,
         )
         for key in sorted({*slots, *(key[:2] for key in busy)})
+        if key[1] != NO_POOL
     ]
 
 

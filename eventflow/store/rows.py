@@ -16,7 +16,10 @@ json_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",
 
 
 class ExecutionRow(NamedTuple):
-    """One workflow execution. `params` is JSON text; turns are 0 where no event was the cause."""
+    """One workflow execution. `params` is JSON text; turns are 0 where no event was the cause.
+
+    `parent_` names the attempt of a run that it stands for; 0 and empty for most (S40).
+    """
 
     id: int
     namespace: str
@@ -36,6 +39,10 @@ class ExecutionRow(NamedTuple):
     failed_by_timeout: bool
     reason: str
     retry_of: int | None
+    parent_execution_id: int
+    parent_task: str
+    parent_task_execution_id: int
+    parent_attempt: int
 
 
 class ExecutionUpdate(NamedTuple):

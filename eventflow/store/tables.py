@@ -110,6 +110,15 @@ class WorkflowExecutionTable(Table, table=True):
             unique=True,
             sqlite_where=text("command_offset > 0"),
         ),
+        # S40: an attempt of a run has one sub-execution.
+        Index(
+            "workflow_execution_parent",
+            "parent_execution_id",
+            "parent_task_execution_id",
+            "parent_attempt",
+            unique=True,
+            sqlite_where=text("parent_execution_id > 0"),
+        ),
     )
 
     id: int = Field(primary_key=True, sa_type=Integer)
@@ -131,6 +140,10 @@ class WorkflowExecutionTable(Table, table=True):
     reason: str = Field(sa_type=Text)
     # Not a foreign key: the old execution may be pruned before its retry.
     retry_of: int | None = Field(sa_type=BigInteger)
+    parent_execution_id: int = Field(sa_type=BigInteger)
+    parent_task: str = Field(sa_type=Text)
+    parent_task_execution_id: int = Field(sa_type=BigInteger)
+    parent_attempt: int
 
 
 class TaskExecutionTable(Table, table=True):

@@ -4,8 +4,11 @@ from datetime import datetime
 
 from eventflow.core.moves import ExecutionCreated, RunCreated, RunTakenOver
 from eventflow.core.world import Run
+from eventflow.model.records import ParentLink
 from eventflow.model.status import WorkflowStatus
 from eventflow.store.rows import ExecutionRow, ExecutionUpdate, RunRow, RunUpdate, json_text
+
+_NO_PARENT = ParentLink(workflow_execution_id=0, task_name="", task_execution_id=0, attempt=0)
 
 
 class TouchedExecution:
@@ -35,6 +38,7 @@ class TouchedExecution:
     def row(self, created: ExecutionCreated, now: datetime) -> ExecutionRow:
         record = created.record
         status = self.status or record.status
+        parent = record.parent or _NO_PARENT
         return ExecutionRow(
             self.id,
             record.namespace,
@@ -54,6 +58,10 @@ class TouchedExecution:
             self.by_timeout or False,
             self.reason or "",
             record.retry_of,
+            parent.workflow_execution_id,
+            parent.task_name,
+            parent.task_execution_id,
+            parent.attempt,
         )
 
     def update(self) -> ExecutionUpdate:

@@ -13,6 +13,7 @@ from eventflow.core.explanation import Explained
 from eventflow.errors import EventflowError, NotFoundError
 from eventflow.executors.port import AttemptKey, Code, Report, ReportKind
 from eventflow.model.event import Event
+from eventflow.model.family import with_sub_workflows
 from eventflow.model.records import (
     DecisionRecord,
     PoolRecord,
@@ -30,9 +31,10 @@ from eventflow.runtime.explaining import explain
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.registry import Registry
+from eventflow.runtime.subruns import SubStarter, join
 from eventflow.store.memory import MemoryStore
 from eventflow.testing.clock import START, VirtualClock
-from eventflow.testing.worker import Ending, VirtualWorker, report_of
+from eventflow.testing.worker import Ending, VirtualWorker, lost, report_of
 
 MAX_STEPS = 1_000_000
 
@@ -53,6 +55,7 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
         self._registry = Registry(self.store, self.clock, None)
         self._worker = VirtualWorker(self.clock)
         self._make_job = JobMaker(self.store, self._code, self.clock.now)
+        self._start_sub = SubStarter(self._client, self._take_report)
         self._orders: list[Order] = []
         self._loop = self._new_loop()
         self._worker.start(StoreDesk(self.client), self._take_report, self._registry.operator)
@@ -70,11 +73,12 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
         return self.clock.now()
 
     def register(self, *workflows: Workflow) -> None:
-        """Make workflows known, or new snapshots of them."""
-        for workflow in workflows:
+        """Make workflows known, or new snapshots of them; those that they run too (S40)."""
+        family = with_sub_workflows(workflows)
+        for workflow in family:
             plan = self._registry.take(workflow)
             self.client.register(plan.namespace, plan.name, plan.snapshot)
-            self._workflows.append(workflow)
+        self._workflows += [*workflows, *family]
         self.run_until_idle()
 
     def outcome(
@@ -140,17 +144,25 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
             if self._orders:
                 orders, self._orders = self._orders, []
                 for order in orders:
-                    hand_over(self._worker, order, self._make_job)
+                    hand_over(self._worker, order, self._make_job, self._start_sub)
             elif not self._worker.end_due():
                 return
         raise EventflowError(f"not idle after {MAX_STEPS} steps: do rules start each other?")
 
     def lose(self, task: str, *, counted: bool = True) -> None:
-        """The worker of a task's running attempt dies (S28)."""
+        """The worker of a task's running attempt dies (S28).
+
+        A task that runs a workflow has none that could: the report is ignored (S40).
+        """
         job = self._worker.attempt_of(task)
-        if job is None:
+        alive = [run for run in self._runs(task, None) if not run.ended]
+        if job is not None:
+            self._worker.lose(job, counted=counted)
+        elif alive:
+            key = AttemptKey(alive[-1].id, alive[-1].attempt)
+            self._loop.inbox.put(lost(key, counted=counted))
+        else:
             raise NotFoundError(f"no attempt of task {task!r} is running")
-        self._worker.lose(job, counted=counted)
         self.run_until_idle()
 
     def report(
@@ -247,6 +259,7 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
 
     def _new_loop(self) -> Loop:
         loaded = self.store.load(self._registry.plan)
+        join(loaded.world, self._client)
         return Loop(
             store=self.store,
             world=loaded.world,

@@ -66,10 +66,7 @@ class VirtualWorker:
     def lose(self, job: Job, *, counted: bool = True) -> None:
         """The attempt's worker dies."""
         del self._running[job.key]
-        failure = AttemptFailure(
-            attempt=job.key.attempt, type_name="WorkerLostError", message="its worker died"
-        )
-        self._report(Report(key=job.key, kind=ReportKind.LOST, failure=failure, counted=counted))
+        self._report(lost(job.key, counted=counted))
 
     def recover(self) -> list[Report]:
         return []
@@ -107,6 +104,14 @@ class VirtualWorker:
 
     def stop(self, grace_s: float) -> None:
         self._running.clear()
+
+
+def lost(key: AttemptKey, *, counted: bool) -> Report:
+    """The report of an attempt whose worker died."""
+    failure = AttemptFailure(
+        attempt=key.attempt, type_name="WorkerLostError", message="its worker died"
+    )
+    return Report(key=key, kind=ReportKind.LOST, failure=failure, counted=counted)
 
 
 def report_of(key: AttemptKey, ending: Ending) -> Report:

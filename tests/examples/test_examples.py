@@ -179,6 +179,19 @@ def test_a_failure_is_retried_or_handled(shell: Shell) -> None:
     ]
 
 
+def test_each_stage_of_the_night_is_a_sub_execution(shell: Shell) -> None:
+    output = shell.do("run", EXAMPLES / "stages.py")
+
+    # What came between two looks is told execution by execution.
+    assert sorted(printed(output)) == sorted(promised("stages.py"))
+    night = shell.show(1)
+    assert night["status"] == "SUCCESS"
+    assert [
+        (sub["parent"]["task_name"], sub["workflow_name"], sub["params"]["step"], sub["status"])
+        for sub in night["sub_executions"]
+    ] == [(step, "stage", step, "SUCCESS") for step in ("fetch", "clean", "bill")]
+
+
 def test_a_task_of_one_workflow_starts_another_workflow(shell: Shell) -> None:
     output = shell.do("run", f"{EXAMPLES / 'event_trigger.py'}:nightly")
 

@@ -147,13 +147,18 @@ def nobody_waits_while_a_slot_is_free(connection: sqlite3.Connection) -> list[st
 
 
 def stops_are_of_attempts_that_end(connection: sqlite3.Connection) -> list[str]:
-    """A STOP waits while its run is leaving or timed out, and for such a run there is one (9)."""
+    """A STOP waits while its run is leaving or timed out, and for such a run there is one (9).
+
+    None is for a run that no executor holds: one that has a sub-execution.
+    """
     rows = connection.execute(
         "SELECT run.id, run.status, run.timed_out, stop.attempt FROM task_execution run"
         " FULL JOIN (SELECT * FROM outbox WHERE action = 'STOP') stop"
         " ON stop.task_execution_id = run.id AND stop.attempt = run.attempt"
         " WHERE (run.status IN ('STOPPING', 'RESTARTING') OR (run.status = 'RUNNING' AND"
         " run.timed_out)) IS NOT (stop.attempt IS NOT NULL)"
+        " AND (stop.attempt IS NOT NULL OR run.id NOT IN"
+        " (SELECT parent_task_execution_id FROM workflow_execution))"
     )
     return [f"run, status, timed out, STOP of attempt: {row}" for row in rows]
 
@@ -261,6 +266,52 @@ def results_are_of_successes(connection: sqlite3.Connection) -> list[str]:
     return [f"run, status, result: {row}" for row in rows]
 
 
+def sub_executions_live_with_their_runs(connection: sqlite3.Connection) -> list[str]:
+    """One that is alive belongs to a run that is; a run that has one ends no sooner (S40).
+
+    The end of a sub-execution is told by a fact, which may wait in the log behind a batch's bound.
+    """
+    orphans = connection.execute(
+        _with_statuses(
+            "SELECT sub.id, sub.status, run.id, run.status FROM workflow_execution sub"
+            " LEFT JOIN task_execution run ON run.id = sub.parent_task_execution_id"
+            " AND run.attempt = sub.parent_attempt AND run.task = sub.parent_task"
+            " AND run.workflow_execution_id = sub.parent_execution_id"
+            " WHERE sub.parent_execution_id > 0 AND sub.status NOT IN :ENDED"
+            " AND (run.status IS NULL OR run.status NOT IN ('RUNNING', 'STOPPING', 'RESTARTING'))"
+        )
+    )
+    bereft = connection.execute(
+        _with_statuses(
+            "SELECT run.id, run.status, sub.id, sub.status FROM task_execution run"
+            " JOIN workflow_execution sub ON run.id = sub.parent_task_execution_id"
+            " AND run.attempt = sub.parent_attempt"
+            " WHERE run.status IN ('RUNNING', 'STOPPING', 'RESTARTING') AND sub.status IN :ENDED"
+            " AND NOT EXISTS (SELECT 1 FROM event WHERE turn IS NULL"
+            " AND workflow_execution_id = sub.id)"
+        )
+    )
+    unstopped = connection.execute(
+        _with_statuses(
+            "SELECT run.id, run.status, sub.id, sub.status FROM task_execution run"
+            " JOIN workflow_execution sub ON run.id = sub.parent_task_execution_id"
+            " WHERE (run.status IN ('STOPPING', 'RESTARTING') OR run.timed_out)"
+            " AND sub.status NOT IN :ENDED AND sub.stopping = ''"
+        )
+    )
+    ordered = connection.execute(
+        "SELECT outbox.task_execution_id, outbox.attempt, outbox.action FROM outbox"
+        " JOIN workflow_execution sub ON sub.parent_task_execution_id = outbox.task_execution_id"
+        " AND sub.parent_attempt = outbox.attempt"
+    )
+    return [
+        *(f"order for a run that no executor holds: {row}" for row in ordered),
+        *(f"sub-execution, status, run, status: {row}" for row in orphans),
+        *(f"run, status, sub-execution that has ended: {row}" for row in bereft),
+        *(f"run that leaves, sub-execution that is not stopped: {row}" for row in unstopped),
+    ]
+
+
 def references_hold(connection: sqlite3.Connection) -> list[str]:
     """Every row that another names is there."""
     return [f"dangling: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
@@ -317,5 +368,6 @@ ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
     results_are_of_successes,
     what_is_taken_over_stands_as_its_origin,
     nothing_is_left_to_retry_once_it_has_ended,
+    sub_executions_live_with_their_runs,
     references_hold,
 )

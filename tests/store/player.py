@@ -14,7 +14,7 @@ from eventflow.core.decision import Decision
 from eventflow.core.world import World
 from eventflow.executors.port import AttemptKey, Report, ReportKind
 from eventflow.model.event import Event
-from eventflow.model.records import AttemptFailure
+from eventflow.model.records import AttemptFailure, ParentLink
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.guard import ask_here
@@ -79,6 +79,23 @@ class Player:
             )
         )
 
+    def start_subs(self) -> None:
+        """Deliver the orders of tasks that run a workflow that wait in the outbox, maybe again."""
+        world = self.loop.world
+        for run_id, attempt in self.rows(
+            "SELECT task_execution_id, attempt FROM outbox WHERE action = 'START'"
+        ):
+            live = world.executions[world.homes[run_id][0]]
+            task = live.plan.tasks[world.homes[run_id][1]]
+            if task.runs_workflow is not None:
+                parent = ParentLink(
+                    workflow_execution_id=live.id,
+                    task_name=task.name,
+                    task_execution_id=run_id,
+                    attempt=attempt,
+                )
+                self.client.subrun(*task.runs_workflow, {}, parent, live.plan.namespace)
+
     def step(self) -> bool:
         """Decide one batch; `False` when there was nothing to decide."""
         return self.loop.step()
@@ -130,6 +147,7 @@ def picture(world: World) -> dict[str, Any]:
     return {
         "counters": world.counters,
         "alive": dict(sorted(world.homes.items())),
+        "sub-executions": dict(sorted(world.subs.items())),
         "timers": dict(sorted(world.timers.items())),
         # One that nobody has set is made when somebody waits in it.
         "pools": {

@@ -212,6 +212,7 @@ def picture(world: World) -> dict[str, Any]:
             for key, pool in world.pools.items()
             if pool.is_set or pool.line
         },
+        "subs": world.subs,
         "workflows": {
             name: (known.plan.snapshot, known.paused, set(known.active), known.waiting, known.state)
             for name, known in world.workflows.items()

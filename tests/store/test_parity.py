@@ -126,6 +126,7 @@ def check_reads(story: Story) -> None:
             same("latest_result", execution.id, run.task_name)
         same("decisions", execution.id)
         same("execution_status", execution.id)
+        same("sub_executions", execution.id)
     for question in ("workflows", "pools", "timers", "decisions", "last_offset"):
         same(question)
     same("read", keys=["**", "eventflow.**"], limit=5000)
