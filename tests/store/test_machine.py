@@ -113,7 +113,7 @@ CONFIGS = st.fixed_dictionaries(
         "periodic_expression": st.sampled_from([None, None, None, Every(20)]),
         "overlap": st.sampled_from(["skip", "restart"]),
         "allow_failure": st.booleans(),
-        "pool": st.sampled_from(["default", "p"]),
+        "pool": st.sampled_from(["default", "p", "p"]),
         "priority": st.integers(-1, 1),
     }
 )
@@ -156,13 +156,18 @@ class Machine(RuleBasedStateMachine):
         self.quiet = False
 
     @initialize(
-        workflow=workflows(), turns=st.sampled_from([5, 300]), reads=st.sampled_from([3, 512])
+        workflow=workflows(),
+        turns=st.sampled_from([5, 300]),
+        reads=st.sampled_from([3, 512]),
+        slots=st.sampled_from([None, 1, 1]),
     )
-    def begin(self, workflow: Workflow, turns: int, reads: int) -> None:
+    def begin(self, workflow: Workflow, turns: int, reads: int, slots: int | None) -> None:
         self.limits.setattr(loop_module, "TURN_LIMIT", turns)
         self.limits.setattr(loop_module, "READ_LIMIT", reads)
         self.player = Player(Path(self.folder.name) / "store.db", versions_of(workflow))
         self.player.register(0)
+        self.player.client.set_pool("p", slots)
+        self.player.client.run("default", "w")
         self.player.client.run("default", "w")
 
     @rule(key=st.sampled_from(KEYS), value=st.integers(0, 1))
