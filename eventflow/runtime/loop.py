@@ -291,6 +291,7 @@ def _alarm(timer: Timer, now: datetime) -> Event:
             "due_at": timer.due_at.isoformat(),
             "task": timer.task,
             "task_execution_id": timer.run_id,
+            "attempt": timer.attempt,
         },
         namespace=timer.workflow[0] if timer.workflow else "default",
         sender=SENDER,
