@@ -21,6 +21,7 @@ from eventflow.store.gathering import rows_of
 from eventflow.store.keeping import kept_in
 from eventflow.store.loading import load
 from eventflow.store.log import content_of, newest_offset
+from eventflow.store.places import within
 from eventflow.store.ports import Batch, Held, Loaded, SnapshotRecord
 from eventflow.store.queries import LEASE
 from eventflow.store.rows import Rows, json_text
@@ -128,7 +129,7 @@ class SqliteLedger:
                     record.hash,
                     record.namespace,
                     record.workflow,
-                    record.folder,
+                    within(record.folder, self._database.files),
                     record.entry,
                     json_text(record.definition),
                     record.created_at,

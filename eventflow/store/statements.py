@@ -26,7 +26,8 @@ _DATA = table("workflow_data")
 
 # An event that is new has not been decided by an earlier batch.
 INSERT_EVENT = insert_into(
-    "event", [name for name in _EVENT.c.keys() if name != "decided_at"]  # noqa: SIM118
+    "event",
+    [name for name in _EVENT.c.keys() if name != "decided_at"],  # noqa: SIM118
 ).text
 INSERT_DEDUP = insert_into("dedup", table("dedup").c.keys()).text
 INSERT_EXECUTION = insert_into("workflow_execution", ExecutionRow._fields)
