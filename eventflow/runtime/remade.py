@@ -42,14 +42,12 @@ class Remade:
             else:
                 kept[state] = text
         self._results.update(rows.results)
-        self._ended_runs += [row.id for row in rows.runs if row.status in ENDED]
-        self._ended_runs += [row.id for row in rows.run_updates if row.status in ENDED]
-        self._ended_executions += [
-            row.id for row in rows.executions if row.status in WORKFLOW_ENDED
-        ]
-        self._ended_executions += [
-            row.id for row in rows.execution_updates if row.status in WORKFLOW_ENDED
-        ]
+        runs = [(row.id, row.status) for row in rows.runs]
+        runs += [(row.id, row.status) for row in rows.run_updates]
+        self._ended_runs += [run_id for run_id, status in runs if status in ENDED]
+        moved = [(row.id, row.status) for row in rows.executions]
+        moved += [(row.id, row.status or "") for row in rows.execution_updates]
+        self._ended_executions += [number for number, status in moved if status in WORKFLOW_ENDED]
         # The log, and what was compared in its turn, are not wanted again.
         rows.turned, rows.appended, rows.history, rows.decisions, rows.verdicts = [], [], [], [], []
         rows.firings, rows.results, rows.states = [], {}, {}
