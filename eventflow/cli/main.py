@@ -46,6 +46,7 @@ COMMANDS = {
         "events", "app", "List, count and follow the events of the log; failed conditions."
     ),
     "schedule": Command("schedules", "app", "List schedules and the times at which they are due."),
+    "replay": Command("replay", "replay", "Decide a log again, and compare what comes out."),
     "check": Command("check", "check", "Check the workflows of a file without running them."),
 }
 
