@@ -151,7 +151,7 @@ def ends(scheduler: Recorder, flows: Path) -> None:
     scheduler.emit("orders.paid")
     scheduler.advance(seconds=20)
     scheduler.emit("stock.changed")
-    scheduler.client.task(alive(scheduler).id, "bill", TaskAction.RESTART)
+    scheduler.client.task(alive(scheduler).id, "ship", TaskAction.RESTART)
     scheduler._loop.step()  # its order is given, and no executor has taken it
     scheduler.client.emit("ship.ready")  # in the log, and no turn
 
