@@ -1,6 +1,9 @@
 """What an earlier eventflow recorded is decided alike by this one (S9)."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -85,3 +88,19 @@ def test_a_story_that_is_told_today_replays_equal_and_has_much_in_it(tmp_path: P
     assert registered > said(path, "workflow", "name").total()  # one of them has changed
     for table in ("state", "timer", "verdict", "outbox", "cursor"):
         assert f'{{"{table}":' in path.read_text(), table
+
+
+@pytest.mark.rule("S9")
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_a_process_with_another_hash_seed_decides_alike(seed: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "eventflow.cli.main", "replay", "--log", str(RECORDINGS[-1])],
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("decisions, equal\n")
