@@ -61,6 +61,10 @@ class LeaseLostError(StoreError):
     """The cursor is not where this scheduler left it: another one decides now."""
 
 
+class StoreRefusedError(StoreError):
+    """What was to be written breaks a constraint: it never can be, whenever it is tried."""
+
+
 class TaskError(EventflowError):
     """Root of what ends an attempt for a reason of its own."""
 

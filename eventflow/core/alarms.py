@@ -1,6 +1,7 @@
 """Timers that went off, decided: schedules, periodic tasks, retries, time-outs (S27, S33, S34)."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from eventflow.core import firetimes
 from eventflow.core.actions import act, queue
@@ -9,7 +10,7 @@ from eventflow.core.completion import ending_of
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.executions import create, end, stop_all
 from eventflow.core.reports import timed_out
-from eventflow.core.world import Timer
+from eventflow.core.world import Timer, World
 from eventflow.model.schedule import Catchup
 from eventflow.model.status import ExecutionType, TaskAction, TaskStatus
 
@@ -30,6 +31,21 @@ def decide_alarm(deciding: Deciding, timer: Timer) -> None:
             _timeout(deciding, timer)
         case "deadline":
             _deadline(deciding, timer)
+
+
+def past(world: World, timer: Timer, now: datetime) -> TimerCleared | TimerSet:
+    """What becomes of a timer that cannot be decided: a schedule goes on behind it."""
+    schedule = None
+    if timer.workflow is not None:
+        schedule = world.workflows[timer.workflow].plan.workflow.schedule
+    elif timer.kind == "periodic" and timer.execution_id in world.executions:
+        plan = world.executions[timer.execution_id].plan
+        schedule = plan.tasks[timer.task].settings.periodic_expression
+    after = max(now, timer.due_at)
+    due = firetimes.next_due(schedule, after, anchor=timer.anchor or after) if schedule else None
+    if due is None:
+        return TimerCleared(timer.key)
+    return TimerSet(replace(timer, due_at=due, after=after))
 
 
 def decide_quiet(deciding: Deciding, execution_id: int) -> None:

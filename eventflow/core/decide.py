@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from eventflow.core.actions import act
-from eventflow.core.alarms import decide_alarm, decide_quiet
+from eventflow.core.alarms import decide_alarm, decide_quiet, past
 from eventflow.core.changes import Change, TurnTaken
 from eventflow.core.commands import decide_command
 from eventflow.core.decision import Deciding, Decision, Outcome
@@ -28,6 +28,8 @@ REPORT = "eventflow.report."
 TASK_FACT = "eventflow.task."
 QUIET = "eventflow.timer.quiet"
 SENDER = "eventflow"
+# How the outcome of an event begins that could not be decided.
+SET_ASIDE = "refused: it cannot be decided: "
 
 
 def take(
@@ -67,6 +69,23 @@ def take(
         tuple(deciding.outcomes),
         tuple(judged.verdicts),
     )
+
+
+def set_aside(
+    draft: Draft, event: Event, why: str, now: datetime, *, timer: Timer | None = None
+) -> Decision:
+    """Give an event that cannot be decided its turn, and no effect but a decision that says why.
+
+    A timer that went off is cleared, or it would go off for ever; a schedule goes on behind it.
+    """
+    turn = draft.world.counters.turn + 1
+    TurnTaken(turn).apply(draft)
+    changes: list[Change] = [past(draft.world, timer, now)] if timer is not None else []
+    for change in changes:
+        change.apply(draft)
+    workflow = timer.workflow if timer is not None and timer.workflow is not None else ("", "")
+    outcome = Outcome(event.workflow_execution_id, workflow, f"{SET_ASIDE}{why}")
+    return Decision(event, turn, tuple(changes), (outcome,))
 
 
 def facts_of(world: World, changes: Iterable[Change], now: datetime) -> list[Event]:

@@ -218,7 +218,7 @@ class Engine:
         found = self._claimed(loaded, found)
         reported = {report.key for report in found} | taken
         for report in [*found, *_lost(loaded.world, reported, counted=counted)]:
-            self._loop.report(report)
+            self._loop.inbox.put(report)
             reported.add(report.key)
         self._dispatch(redeliveries(loaded.world, loaded.commands, reported))
 
@@ -234,7 +234,7 @@ class Engine:
 
     def _load_again(self) -> None:
         """Read the store anew, between two batches; reports that wait go with it."""
-        before, waiting = self.parked, self._loop.waiting_reports()
+        before, waiting = self.parked, self._loop.inbox.empty()
         loaded = self._store.load(self._registry.plan)
         here = {live_id for live_id in loaded.world.executions if live_id not in before}
         known = frozenset(
@@ -251,14 +251,14 @@ class Engine:
         self._registry.teach(self._loop.world, events)
 
     def _report(self, report: Report) -> None:
-        self._loop.report(report)
+        self._loop.inbox.put(report)
         self._bell.wake()
 
     def _run(self) -> None:
         try:
             while not self._stopping:
                 self._turn()
-            while self._loop.has_reports:
+            while self._loop.inbox:
                 self._loop.step()
         except LeaseLostError as error:
             self.failure = error
@@ -275,7 +275,7 @@ class Engine:
         while not self._errands.empty():
             self._errands.get()()
         loop = self._loop
-        if loop.has_reports and not loop.has_end_reports and not self._urgent:
+        if loop.inbox and not loop.inbox.has_end and not self._urgent:
             self._bell.wait(COMPANY_S)
         self._urgent = False
         try:

@@ -6,6 +6,7 @@ plain functions. A thread hop is as cheap as a task switch, and tests need neith
 
 import contextlib
 import gc
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,18 +15,21 @@ from typing import NamedTuple
 
 from eventflow.clock import Clock
 from eventflow.core.completion import ending_of
-from eventflow.core.decide import QUIET, SENDER, facts_of, take
+from eventflow.core.decide import QUIET, SENDER, facts_of, set_aside, take
 from eventflow.core.decision import Decision
 from eventflow.core.judge import Ask
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping, RunMoved
 from eventflow.core.world import Draft, Timer, World
-from eventflow.executors.port import Report, ReportKind
+from eventflow.errors import StoreError, StoreRefusedError
+from eventflow.executors.port import Report
 from eventflow.model.event import Event
 from eventflow.model.status import WorkflowStatus
+from eventflow.runtime.inbox import Arrived, Inbox
 from eventflow.runtime.reporting import event_of
 from eventflow.runtime.timers import Timers
 from eventflow.store.ports import Batch, Store
 
+log = logging.getLogger("eventflow")
 READ_LIMIT = 512
 # More turns than this in one batch, and the facts that are left go through the log: a loop of
 # rules is seen there, and stopped by whoever looks, instead of holding the scheduler for ever.
@@ -40,19 +44,19 @@ class _Input(NamedTuple):
     report: Report | None = None
 
 
-class _Arrived(NamedTuple):
-    """A report, when it came, and the newest offset of the log then (S12)."""
-
-    report: Report
-    at: datetime
-    behind: int = 0
-
-
 @dataclass(slots=True)
 class _Round:
-    """One batch in the making; `touched` are the executions that may have fallen quiet."""
+    """One batch in the making.
+
+    Attributes:
+        touched: The executions that may have fallen quiet.
+        entry: The input that is being decided, with the facts that follow from it.
+        alone: Only one input is decided: an earlier batch could not be, because of one of its.
+    """
 
     now: datetime
+    alone: bool = False
+    entry: _Input | None = None
     decisions: list[Decision] = field(default_factory=list)
     touched: dict[int, None] = field(default_factory=dict)
     read_to: int = 0
@@ -88,91 +92,110 @@ class Loop:
         self._ask = ask
         self._committed = committed
         self._prepare = prepare
-        self._reports: deque[_Arrived] = deque()
-        self._held: deque[_Arrived] = deque()
+        self.inbox = Inbox(clock)
+        # How many rounds are still decided one input at a time.
+        self._alone = 0
         # Executions that may have fallen quiet. After a restart: all in which nothing is alive.
         self._touched = {live.id: None for live in world.executions.values() if not live.alive}
 
-    def report(self, report: Report) -> None:
-        """Take a report in; any thread. The caller rings."""
-        self._reports.append(_Arrived(report, self._clock.now()))
-
-    def waiting_reports(self) -> list[Report]:
-        """The reports that no batch has taken yet; they are handed on, and forgotten here."""
-        waiting = [*self._held, *self._drain()]
-        self._held.clear()
-        return [arrived.report for arrived in waiting]
-
-    @property
-    def has_end_reports(self) -> bool:
-        """Whether a report waits that is worth a commit of its own: any but RUNNING."""
-        waiting = list(self._reports)
-        return bool(self._held) or any(
-            arrived.report.kind is not ReportKind.RUNNING for arrived in waiting
-        )
-
-    @property
-    def has_reports(self) -> bool:
-        return bool(self._reports or self._held)
-
     def step(self) -> bool:
         """Decide one batch; `False` when nothing had come in.
+
+        What cannot be decided is found by deciding one input at a time, and is set aside: it has
+        its turn, a decision that says why, and no other effect.
 
         Raises:
             StoreError: If the batch could not be written. Nothing of it happened; it comes again.
         """
         now = self._clock.now()
-        arrived = self._drain()
-        events = self._store.undecided(READ_LIMIT)
-        truncated = len(events) == READ_LIMIT
-        due = self.timers.due(now, READ_LIMIT)
-        if not (events or arrived or self._held or due or self._touched):
+        arrived = self.inbox.collect()
+        limit = 1 if self._alone else READ_LIMIT
+        events = self._store.undecided(limit)
+        truncated = len(events) == limit
+        due = self.timers.due(now, limit)
+        if not (events or arrived or self.inbox or due or self._touched):
+            self._alone = 0
             return False
-        self._hold(arrived, truncated)
+        self.inbox.hold(arrived, self._store.last_offset if truncated else None)
         self._prepare(events)
-        ready = self._ready(events[-1].offset if truncated else None)
+        ready = self.inbox.take(events[-1].offset if truncated else None)
+        batch = _Round(now, bool(self._alone), read_to=self._cursor, touched=dict(self._touched))
+        if batch.alone:
+            self._alone -= 1
+            events, ready, due = self._first(events, ready, due)
         draft = Draft(self.world)
-        batch = _Round(now, read_to=self._cursor, touched=dict(self._touched))
         try:
             with _no_collection():
                 inputs = self._inputs(events, ready, due, now)
                 left_over, undone = self._decide(draft, batch, inputs)
                 if batch.decisions:
                     self._commit(batch, left_over)
-        except BaseException:
+        except BaseException as error:
             draft.rollback()
-            self._held.extendleft(reversed(ready))
-            raise
+            self.inbox.put_back(ready)
+            if not self._looks_for_cause(batch, error):
+                raise
+            return True
         self._touched = batch.touched
-        self._held.extendleft(reversed(ready[len(ready) - undone :]))
+        self.inbox.put_back(ready[len(ready) - undone :])
         if not batch.decisions:
             return False
+        self._after_commit(batch)
+        return True
+
+    def _first(
+        self, events: list[Event], ready: list[Arrived], due: list[Timer]
+    ) -> tuple[list[Event], list[Arrived], list[Timer]]:
+        """Leave the first input in its order of deciding, and hold the rest."""
+        if events:
+            self.inbox.put_back(ready)
+            return events[:1], [], []
+        if ready:
+            self.inbox.put_back(ready[1:])
+            return [], ready[:1], []
+        return [], [], due[:1]
+
+    def _looks_for_cause(self, batch: _Round, error: BaseException) -> bool:
+        """Whether a batch failed for what is in it: then the one input is found and set aside."""
+        passes = isinstance(error, StoreError) and not isinstance(error, StoreRefusedError)
+        if passes or not isinstance(error, Exception):
+            return False
+        if not batch.alone:
+            self._alone = 2 * READ_LIMIT
+            return True
+        if batch.entry is None:
+            return False
+        self._set_aside(batch.now, batch.entry, error)
+        return True
+
+    def _set_aside(self, now: datetime, entry: _Input, error: Exception) -> None:
+        """Give an input its turn and no effect: deciding it fails whenever it is tried."""
+        draft = Draft(self.world)
+        aside = _Round(now, alone=True, entry=entry, read_to=self._cursor)
+        try:
+            why = f"{type(error).__name__}: {error}"[:500]
+            aside.decisions.append(set_aside(draft, entry.event, why, now, timer=entry.timer))
+            aside.read_to = max(aside.read_to, entry.event.offset)
+            self._commit(aside, [])
+        except BaseException:
+            draft.rollback()
+            raise
+        log.critical(
+            "event.set_aside key=%s offset=%s", entry.event.key, entry.event.offset, exc_info=error
+        )
+        if entry.report is not None:
+            self.inbox.drop_first()
+        if entry.event.key == QUIET:
+            self._touched.pop(entry.event.workflow_execution_id or 0, None)
+        self._after_commit(aside)
+
+    def _after_commit(self, batch: _Round) -> None:
         for decision in batch.decisions:
             self.timers.take_over(decision.changes)
         self._committed(batch.decisions)
-        return True
-
-    def _drain(self) -> list[_Arrived]:
-        found = []
-        while self._reports:
-            found.append(self._reports.popleft())
-        return found
-
-    def _hold(self, arrived: list[_Arrived], truncated: bool) -> None:
-        """A report waits for what was in the log before it; behind a long log that takes rounds."""
-        if truncated and arrived:
-            behind = self._store.last_offset()
-            arrived = [one._replace(behind=behind) for one in arrived]
-        self._held.extend(arrived)
-
-    def _ready(self, read_to: int | None) -> list[_Arrived]:
-        ready = []
-        while self._held and (read_to is None or self._held[0].behind <= read_to):
-            ready.append(self._held.popleft())
-        return ready
 
     def _inputs(
-        self, events: list[Event], ready: Iterable[_Arrived], due: list[Timer], now: datetime
+        self, events: list[Event], ready: Iterable[Arrived], due: list[Timer], now: datetime
     ) -> Iterator[_Input]:
         """What came in, in the order of deciding: the log, the reports behind it, the timers."""
         for event in events:
@@ -195,16 +218,20 @@ class Loop:
         """
         facts: deque[Event] = deque()
         for entry in inputs:
+            batch.entry = entry
             self._take(draft, batch, entry, facts)
             while facts and len(batch.decisions) < TURN_LIMIT:
                 self._take(draft, batch, _Input(facts.popleft()), facts)
             if facts:
                 return list(facts), sum(rest.report is not None for rest in inputs)
+        if batch.alone and batch.entry is not None:
+            return [], 0
         while (quiet := self._quiet(draft, batch)) is not None:
-            self._take(draft, batch, _Input(quiet), facts)
+            batch.entry = _Input(quiet)
+            self._take(draft, batch, batch.entry, facts)
             while facts and len(batch.decisions) < TURN_LIMIT:
                 self._take(draft, batch, _Input(facts.popleft()), facts)
-            if facts:
+            if facts or batch.alone:
                 break
         return list(facts), 0
 

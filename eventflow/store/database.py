@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
-from eventflow.errors import StoreError
+from eventflow.errors import StoreError, StoreRefusedError
 from eventflow.model.keys import matches
 from eventflow.store.places import files_beside, path_of, private_folder
 from eventflow.store.schema import prepare
@@ -94,7 +94,9 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
             told = "the file is damaged; it was left as it is, restore the last good copy"
         case _:
             told = "the write was refused"
-    return StoreError(f"store {str(path)!r}: {told} ({name or type(error).__name__}: {error})")
+    never = isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError)
+    kind = StoreRefusedError if never else StoreError
+    return kind(f"store {str(path)!r}: {told} ({name or type(error).__name__}: {error})")
 
 
 class Reader:

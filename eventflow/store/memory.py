@@ -12,7 +12,7 @@ from pathlib import Path
 
 from eventflow.clock import Clock
 from eventflow.core.plan import Plan
-from eventflow.errors import LeaseLostError, StoreBusyError, StoreError
+from eventflow.errors import LeaseLostError, StoreBusyError, StoreRefusedError
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
 from eventflow.model.status import WORKFLOW_ENDED
@@ -141,11 +141,11 @@ class MemoryStore(MemoryReads):
         shelves = self._shelves
         fired = [(row.schedule, row.due_at) for row in rows.firings]
         if len({*fired}) < len(fired) or not shelves.firings.keys().isdisjoint(fired):
-            raise StoreError(f"store {self.url!r}: a due time would be fired twice: {fired}")
+            raise StoreRefusedError(f"store {self.url!r}: a due time would be fired twice: {fired}")
         # One by one: a set less the keys of the whole shelf would walk the shelf.
         unknown = [update.id for update in rows.run_updates if update.id not in shelves.runs]
         if unknown:
-            raise StoreError(f"store {self.url!r}: no task execution {unknown}")
+            raise StoreRefusedError(f"store {self.url!r}: no task execution {unknown}")
 
     def _kept(self) -> Kept:
         shelves = self._shelves

@@ -171,9 +171,9 @@ class VirtualScheduler(Commanding):
             raise NotFoundError(f"task {task!r} has no run {sequence_number}")
         key = AttemptKey(found[-1].id, attempt)
         if status is TaskStatus.RUNNING:
-            self._loop.report(Report(key=key, kind=ReportKind.RUNNING))
+            self._loop.inbox.put(Report(key=key, kind=ReportKind.RUNNING))
         else:
-            self._loop.report(report_of(key, Ending(status, timedelta(0))))
+            self._loop.inbox.put(report_of(key, Ending(status, timedelta(0))))
         self.run_until_idle()
 
     def restart_scheduler(self) -> None:
@@ -248,7 +248,7 @@ class VirtualScheduler(Commanding):
         return [run for one in wanted for run in self.execution(one).tasks if run.task_name == task]
 
     def _take_report(self, report: Report) -> None:
-        self._loop.report(report)
+        self._loop.inbox.put(report)
 
     def _new_loop(self) -> Loop:
         loaded = self.store.load(self._registry.plan)

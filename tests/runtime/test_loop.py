@@ -1,16 +1,21 @@
 """The loop: order within a batch, its bound, and a commit that fails (S10, S12)."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from eventflow import Operator, TaskAction, TaskContext, TaskStatus, Workflow
+from eventflow import Event, Every, Operator, TaskAction, TaskContext, TaskStatus, Workflow
 from eventflow.errors import StoreError
+from eventflow.executors.port import AttemptKey, Report, ReportKind
+from eventflow.model.records import AttemptFailure
 from eventflow.runtime import loop as loop_module
 from eventflow.store.memory import MemoryStore
 from eventflow.store.ports import Batch
+from eventflow.store.rows import FiringRow
 from eventflow.testing import VirtualScheduler
+from eventflow.testing.clock import START
 
 
 class Work(Operator):
@@ -110,4 +115,85 @@ def test_a_report_is_decided_after_everything_that_was_in_the_log_when_it_came(
 
     turns = {event.key: event.turn for event in scheduler.events("**", "eventflow.**")}
     assert turns["more"] < turns["eventflow.report.success"]
+    assert scheduler.runs("b") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
+
+
+def _nonsense(key: str = "eventflow.command.task") -> Event:
+    """A row of the log that no program of ours writes: a part of its value is missing."""
+    return Event(key, {"nonsense": 1}, sender="eventflow", id=key, time=START)
+
+
+@pytest.mark.rule("S10", "S13")
+def test_what_cannot_be_decided_is_set_aside_and_everything_beside_it_is_decided(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with Workflow("w") as workflow:
+        Work("a").action_on_event_received(TaskAction.START, "before")
+        Work("b").action_on_event_received(TaskAction.START, "behind")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.run()
+    before = Event("before", sender="me", id="1", time=START)
+    behind = Event("behind", sender="me", id="2", time=START)
+    scheduler.store.append([before, _nonsense(), behind])
+
+    scheduler.run_until_idle()
+
+    assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
+    assert scheduler.runs("b") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
+    assert scheduler.status() == "SUCCESS"
+    (aside,) = [one for one in scheduler.decisions() if one.did.startswith("refused: ")]
+    assert "cannot be decided: KeyError: 'workflow_execution_id'" in aside.did
+    assert aside.event_key == "eventflow.command.task"
+    assert not scheduler.store.undecided(10)
+    assert "event.set_aside" in caplog.text
+    turns = [event.turn for event in scheduler.store.read(keys=["**", "eventflow.**"], limit=1000)]
+    assert sorted(turns) == list(range(1, len(turns) + 1))
+
+
+@pytest.mark.rule("S10")
+def test_a_due_time_that_cannot_be_written_holds_up_nothing_else() -> None:
+    with Workflow("hourly", schedule=Every(hours=1)) as hourly:
+        Work("a")
+    with Workflow("other") as other:
+        Work("b", autostart=False).action_on_event_received(TaskAction.START, "go")
+        Work("c", autostart=False).action_on_event_received(TaskAction.START, "never")
+    scheduler = VirtualScheduler(hourly, other)
+    running = scheduler.run(other)
+    due = scheduler.now + timedelta(hours=1)
+    row = FiringRow("schedule:default/hourly", due, None, "")
+    scheduler.store._shelves.firings[row.schedule, row.due_at] = row
+
+    scheduler.advance(minutes=90)
+    scheduler.emit("go")
+
+    assert scheduler.runs("a") == []
+    assert scheduler.status(running) == "RUNNING"
+    assert scheduler.runs("b", running) == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
+    (aside,) = [one for one in scheduler.decisions() if one.did.startswith("refused: ")]
+    assert "fired twice" in aside.did
+    scheduler.advance(hours=2)
+    assert len(scheduler.executions(hourly)) == 2, "the schedule goes on behind it"
+
+
+@pytest.mark.rule("S10", "S26")
+def test_a_report_that_cannot_be_decided_is_set_aside_and_the_next_ones_are_decided() -> None:
+    with Workflow("w") as workflow:
+        Work("a", retries=1, retry_delay=1, retry_jitter=0.5)
+        Work("b")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.outcome("b", TaskStatus.RUNNING)
+    scheduler.run()
+    failure = AttemptFailure(attempt=1, type_name="ValueError", message="no")
+    bad = Report(
+        key=AttemptKey(1, 1),
+        kind=ReportKind.FAILED,
+        failure=failure,
+        chance="soon",  # type: ignore[arg-type]  what an executor must not send
+    )
+
+    scheduler._loop.inbox.put(bad)
+    scheduler.report("b", TaskStatus.SUCCESS)
+
+    assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING"])]
     assert scheduler.runs("b") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]

@@ -71,7 +71,7 @@ class Player:
         """Say something about an attempt."""
         failure = AttemptFailure(attempt=attempt, type_name="ValueError", message="no")
         key = AttemptKey(run_id, attempt)
-        self.loop.report(
+        self.loop.inbox.put(
             Report(
                 key=key,
                 kind=ReportKind(kind),

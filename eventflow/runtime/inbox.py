@@ -1,0 +1,79 @@
+"""Reports that no batch has decided yet, in the order in which they came (S12)."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from eventflow.clock import Clock
+from eventflow.executors.port import Report, ReportKind
+
+
+class Arrived(NamedTuple):
+    """A report, when it came, and the newest offset of the log then (S12)."""
+
+    report: Report
+    at: datetime
+    behind: int = 0
+
+
+class Inbox:
+    """Any thread puts reports in; the loop's takes them out."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._arrived: deque[Arrived] = deque()
+        self._held: deque[Arrived] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._arrived or self._held)
+
+    def put(self, report: Report) -> None:
+        self._arrived.append(Arrived(report, self._clock.now()))
+
+    @property
+    def has_end(self) -> bool:
+        """Whether a report waits that is worth a commit of its own: any but RUNNING."""
+        waiting = list(self._arrived)
+        return bool(self._held) or any(
+            arrived.report.kind is not ReportKind.RUNNING for arrived in waiting
+        )
+
+    def empty(self) -> list[Report]:
+        """The reports that wait; they are handed on, and forgotten here."""
+        waiting = [*self._held, *self.collect()]
+        self._held.clear()
+        return [arrived.report for arrived in waiting]
+
+    def collect(self) -> list[Arrived]:
+        """What has come since the last call; to be held, and taken when the log is read so far."""
+        found = []
+        while self._arrived:
+            found.append(self._arrived.popleft())
+        return found
+
+    def hold(self, arrived: list[Arrived], last_offset: Callable[[], int] | None) -> None:
+        """A report waits for what was in the log before it; behind a long log that takes rounds.
+
+        Args:
+            last_offset: Of the log, where more of it is left to read than one batch takes.
+        """
+        if last_offset is not None and arrived:
+            behind = last_offset()
+            arrived = [one._replace(behind=behind) for one in arrived]
+        self._held.extend(arrived)
+
+    def take(self, read_to: int | None) -> list[Arrived]:
+        """The reports whose turn it is when the log is read up to an offset, `None` for its end."""
+        ready = []
+        while self._held and (read_to is None or self._held[0].behind <= read_to):
+            ready.append(self._held.popleft())
+        return ready
+
+    def put_back(self, undecided: Iterable[Arrived]) -> None:
+        """What was taken and not decided comes first again."""
+        self._held.extendleft(reversed(list(undecided)))
+
+    def drop_first(self) -> None:
+        """Forget the report that comes first."""
+        self._held.popleft()
