@@ -256,6 +256,7 @@ class VirtualScheduler(Commanding):
             store=self.store,
             world=loaded.world,
             cursor=loaded.cursor,
+            facts_to=loaded.facts_to,
             clock=self.clock,
             ask=ask_here,
             committed=self._after_commit,

@@ -197,3 +197,39 @@ def test_a_report_that_cannot_be_decided_is_set_aside_and_the_next_ones_are_deci
 
     assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING"])]
     assert scheduler.runs("b") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
+
+
+@pytest.mark.rule("S8", "S12", "S22")
+@pytest.mark.parametrize("dies", [False, True])
+def test_facts_that_wait_in_the_log_are_not_overtaken_by_later_ones(
+    monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a, b = Work("a", autostart=False), Work("b")
+        a.action_on_event_received(TaskAction.RESTART, "restart")
+        a.action_on_event_received(TaskAction.STOP, "stop")
+        b.action_on_task_status(TaskAction.START, {a: TaskStatus.STOPPING})
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.run()
+    scheduler.emit("restart")
+    # Both are in the log before the first is decided; its facts then come behind the second.
+    for key in ("restart", "stop"):
+        scheduler.client.emit(key)
+    with monkeypatch.context() as limits:
+        limits.setattr(loop_module, "READ_LIMIT", 1)
+        limits.setattr(loop_module, "TURN_LIMIT", 1)
+        scheduler._loop.step()
+    if dies:
+        scheduler._loop = scheduler._new_loop()
+    scheduler._loop.step()
+
+    (live,) = scheduler._loop.world.executions.values()
+    told = live.standing("a").told
+    assert told == (1, TaskStatus.STOPPING)
+    facts = scheduler.events("eventflow.task.w.a.*")
+    order = [fact.key.rpartition(".")[2] for fact in sorted(facts, key=lambda fact: fact.turn)]
+    assert order == ["init", "queued", "running", "restarting", "init", "stopping"]
+    assert scheduler.replay().equal
+    scheduler.run_until_idle()
+    assert [number for number, _ in scheduler.runs("b")] == [1]

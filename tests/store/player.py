@@ -56,6 +56,7 @@ class Player:
             store=self.store,
             world=loaded.world,
             cursor=loaded.cursor,
+            facts_to=loaded.facts_to,
             clock=self.clock,
             ask=ask_here,
             committed=self._committed,
