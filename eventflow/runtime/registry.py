@@ -81,8 +81,9 @@ class Registry:
     def teach(self, world: World, events: Iterable[Event]) -> None:
         """Have the plan of each snapshot that the events are about to register in the world."""
         for event in events:
-            if event.key == REGISTER:
-                plan = self.find(event.value["snapshot"])
+            # One that no program of ours wrote may hold anything: the loop sets it aside.
+            if event.key == REGISTER and isinstance(event.value, dict):
+                plan = self.find(str(event.value.get("snapshot")))
                 if plan is not None:
                     world.learn(plan)
 

@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
-from eventflow.core.decide import COMMAND, QUIET, REPORT, SENDER, TASK_FACT, facts_of, take
+from eventflow.core.decide import (
+    COMMAND,
+    QUIET,
+    REPORT,
+    SENDER,
+    SET_ASIDE,
+    TASK_FACT,
+    facts_of,
+    set_aside,
+    take,
+)
 from eventflow.core.decision import Decision
 from eventflow.core.judge import Ask
 from eventflow.core.plan import Plan
@@ -151,14 +161,7 @@ class _Replay:
             self._learn(event, then["decision"])
         self._asking.begin(turn, event.key, then["verdict"])
         try:
-            decision = take(
-                Draft(self._world),
-                event,
-                self._asking.ask,
-                now,
-                timer=self._timer(event, now),
-                result=_NO_RESULT if event.key == _SUCCESS else None,
-            )
+            decision = self._decide(event, now, then["decision"])
             facts = facts_of(self._world, decision.changes, now)
         except Exception as error:
             self.found.differs(turn, event.key, "decided", "it was decided", repr(error))
@@ -166,6 +169,16 @@ class _Replay:
         self._account_for(event, turn, facts)
         self._compare(turn, decision, then, now)
         return True
+
+    def _decide(self, event: Event, now: datetime, then: list[Stored]) -> Decision:
+        draft, timer = Draft(self._world), self._timer(event, now)
+        aside = [row["did"] for row in then if row["did"].startswith(SET_ASIDE)]
+        if aside:
+            # Whatever kept it from being decided was an input of that day, as a verdict is.
+            why = aside[0].removeprefix(SET_ASIDE)
+            return set_aside(draft, event, why, now, timer=timer)
+        result = _NO_RESULT if event.key == _SUCCESS else None
+        return take(draft, event, self._asking.ask, now, timer=timer, result=result)
 
     def _compare(
         self, turn: int, decision: Decision, then: dict[str, list[Stored]], now: datetime
@@ -193,7 +206,7 @@ class _Replay:
 
     def _learn(self, event: Event, decisions: list[Stored]) -> None:
         """Have the plan that is registered; where it was not at hand then, it is not now."""
-        if any(row["did"].startswith(_NO_CODE) for row in decisions):
+        if any(row["did"].startswith((_NO_CODE, SET_ASIDE)) for row in decisions):
             return
         try:
             self._world.learn(self._plan_of(event.value["snapshot"]))

@@ -134,20 +134,23 @@ def test_what_cannot_be_decided_is_set_aside_and_everything_beside_it_is_decided
     scheduler.run()
     before = Event("before", sender="me", id="1", time=START)
     behind = Event("behind", sender="me", id="2", time=START)
-    scheduler.store.append([before, _nonsense(), behind])
+    register = _nonsense("eventflow.command.register")
+    scheduler.store.append([before, _nonsense(), register, behind])
 
     scheduler.run_until_idle()
 
     assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
     assert scheduler.runs("b") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
     assert scheduler.status() == "SUCCESS"
-    (aside,) = [one for one in scheduler.decisions() if one.did.startswith("refused: ")]
+    aside, other = [one for one in scheduler.decisions() if one.did.startswith("refused: ")]
     assert "cannot be decided: KeyError: 'workflow_execution_id'" in aside.did
+    assert "cannot be decided: KeyError: 'snapshot'" in other.did
     assert aside.event_key == "eventflow.command.task"
     assert not scheduler.store.undecided(10)
     assert "event.set_aside" in caplog.text
     turns = [event.turn for event in scheduler.store.read(keys=["**", "eventflow.**"], limit=1000)]
     assert sorted(turns) == list(range(1, len(turns) + 1))
+    assert scheduler.replay().equal
 
 
 @pytest.mark.rule("S10")
@@ -197,6 +200,7 @@ def test_a_report_that_cannot_be_decided_is_set_aside_and_the_next_ones_are_deci
 
     assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING"])]
     assert scheduler.runs("b") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
+    assert scheduler.replay().equal
 
 
 @pytest.mark.rule("S8", "S12", "S22")
