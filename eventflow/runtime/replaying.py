@@ -164,6 +164,7 @@ class _Replay:
             decision = self._decide(event, now, then["decision"])
             facts = facts_of(self._world, decision.changes, now)
         except Exception as error:
+            # A core that fails at what one before it decided is what a replay is there to find.
             self.found.differs(turn, event.key, "decided", "it was decided", repr(error))
             return False
         self._account_for(event, turn, facts)

@@ -6,27 +6,19 @@ from typing import NamedTuple
 from eventflow.core.plan import Plan
 from eventflow.store.loading import Kept, load
 from eventflow.store.ports import Loaded, SnapshotRecord
-from eventflow.store.recording import KEYS, Stored, stored, stored_event
+from eventflow.store.recording import Stored, Tables, stored, stored_event
 from eventflow.store.shelves import Shelves
 
 
-class MemoryRecording:
+class MemoryRecording(Tables):
     """A Recording of the shelves of a memory store; taken under its lock."""
 
     def __init__(self, shelves: Shelves, kept: Kept) -> None:
+        super().__init__()
         self._kept = kept
         self._snapshots = sorted(shelves.snapshots.values(), key=lambda record: record.hash)
-        self._tables = {name: list(rows(shelves)) for name, rows in _TABLES.items()}
-
-    def table(self, name: str) -> Iterator[Stored]:
-        return iter(self._tables[name])
-
-    def rows(self, name: str, ids: Iterable[int]) -> list[Stored]:
-        wanted = set(ids)
-        return [row for row in self._tables[name] if row[KEYS[name][0]] in wanted]
-
-    def count(self, name: str) -> int:
-        return len(self._tables[name])
+        for name, rows in _TABLES.items():
+            self._tables[name] = list(rows(shelves))
 
     def snapshots(self) -> list[SnapshotRecord]:
         return self._snapshots

@@ -4,6 +4,7 @@ A row is a dict by column here, as JSON has it: instants are microseconds UTC. S
 by name what a recording holds, whatever tables and columns an eventflow of its time had.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -98,6 +99,28 @@ class Recording(Protocol):
     def load(self, plan_of: Callable[[str], Plan]) -> Loaded | None:
         """The world that a scheduler would begin with; `None` where there is no store behind it."""
         ...
+
+
+class Tables:
+    """The tables of a recording, all of them in memory; rows are found by their id."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, list[Stored]] = defaultdict(list)
+        self._by_id: dict[str, dict[int, list[Stored]]] = {}
+
+    def table(self, name: str) -> Iterator[Stored]:
+        return iter(self._tables[name])
+
+    def rows(self, name: str, ids: Iterable[int]) -> list[Stored]:
+        found = self._by_id.get(name)
+        if found is None:
+            found = self._by_id[name] = {}
+            for row in self._tables[name]:
+                found.setdefault(row[KEYS[name][0]], []).append(row)
+        return [row for one in ids for row in found.get(one, ())]
+
+    def count(self, name: str) -> int:
+        return len(self._tables[name])
 
 
 class Recorded(Protocol):

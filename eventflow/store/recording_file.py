@@ -7,7 +7,6 @@ taken for a whole one. Rows are compared by column, so the tables may grow meanw
 
 import json
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
@@ -16,7 +15,7 @@ from eventflow.core.plan import Plan
 from eventflow.errors import StoreError
 from eventflow.store.columns import instant_of, micros_of
 from eventflow.store.ports import Loaded, SnapshotRecord
-from eventflow.store.recording import KEYS, TABLES, Recording, Stored
+from eventflow.store.recording import TABLES, Recording, Tables
 
 VERSION = 1
 _HEADER = "eventflow_recording"
@@ -56,12 +55,11 @@ def read_recording(path: Path, folder: Path) -> "FileRecording":
         raise StoreError(f"recording {str(path)!r} cannot be read: {error}") from error
 
 
-class FileRecording:
+class FileRecording(Tables):
     """A Recording that was read from a file, all of it."""
 
     def __init__(self, lines: Iterable[tuple[str, Any]], folder: Path) -> None:
-        self._tables: dict[str, list[Stored]] = defaultdict(list)
-        self._by_id: dict[str, dict[int, list[Stored]]] = {}
+        super().__init__()
         self._snapshots: list[SnapshotRecord] = []
         columns: dict[str, list[str]] = {}
         for kind, content in lines:
@@ -74,20 +72,6 @@ class FileRecording:
                     self._snapshots.append(_snapshot_of(content, folder))
                 case _:
                     self._tables[kind].append(dict(zip(columns[kind], content, strict=True)))
-
-    def table(self, name: str) -> Iterator[Stored]:
-        return iter(self._tables[name])
-
-    def rows(self, name: str, ids: Iterable[int]) -> list[Stored]:
-        found = self._by_id.get(name)
-        if found is None:
-            found = self._by_id[name] = {}
-            for row in self._tables[name]:
-                found.setdefault(row[KEYS[name][0]], []).append(row)
-        return [row for one in ids for row in found.get(one, ())]
-
-    def count(self, name: str) -> int:
-        return len(self._tables[name])
 
     def snapshots(self) -> list[SnapshotRecord]:
         return self._snapshots

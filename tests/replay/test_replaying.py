@@ -64,7 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for _ in range(2):
             scheduler.emit("go", workflow_execution_id=execution.id)
         execution.wait(20)
-        scheduler.run("flow")
+        assert scheduler.run("flow").id == 2
     return folder
 
 
@@ -102,7 +102,10 @@ def test_what_a_scheduler_has_written_replays_equal(store: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "where"),
     [
-        ("UPDATE decision SET did = 'stopped' WHERE task = 'second' AND turn < 30", "decision"),
+        (
+            "UPDATE decision SET did = 'stopped' WHERE task = 'second' AND workflow_execution_id = 1",
+            "decision",
+        ),
         ("DELETE FROM decision WHERE did = 'registered'", "decision"),
         ("UPDATE decision SET turn = 9999 WHERE did = 'registered'", "decision"),
         (
@@ -231,7 +234,7 @@ def test_a_store_replays_equal_while_its_scheduler_goes_on(tmp_path: Path) -> No
 def _keep_busy(scheduler: Scheduler, done: threading.Event) -> None:
     while not done.is_set():
         scheduler.emit("begin")
-        scheduler.run("flow")
+        assert scheduler.run("flow").id == 2
 
 
 def test_workflows_of_a_program_that_has_ended_are_named(tmp_path: Path) -> None:
