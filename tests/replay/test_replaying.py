@@ -103,7 +103,7 @@ def test_what_a_scheduler_has_written_replays_equal(store: Path) -> None:
     ("statement", "where"),
     [
         (
-            "UPDATE decision SET did = 'stopped' WHERE task = 'second' AND workflow_execution_id = 1",
+            "UPDATE decision SET did = 'x' WHERE task = 'second' AND workflow_execution_id = 1",
             "decision",
         ),
         ("DELETE FROM decision WHERE did = 'registered'", "decision"),
@@ -234,7 +234,7 @@ def test_a_store_replays_equal_while_its_scheduler_goes_on(tmp_path: Path) -> No
 def _keep_busy(scheduler: Scheduler, done: threading.Event) -> None:
     while not done.is_set():
         scheduler.emit("begin")
-        assert scheduler.run("flow").id == 2
+        scheduler.run("flow")
 
 
 def test_workflows_of_a_program_that_has_ended_are_named(tmp_path: Path) -> None:
