@@ -18,7 +18,7 @@ from eventflow.core.judge import Ask, Judged, judge
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, RunCreated, RunMoved, Told
 from eventflow.core.plan import Rule
 from eventflow.core.reports import decide_report
-from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
+from eventflow.core.world import Draft, LiveExecution, Run, Standing, Timer, World
 from eventflow.model.event import Event
 from eventflow.model.keys import task_key, workflow_key
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
@@ -161,8 +161,7 @@ def _tell(draft: Draft, event: Event) -> tuple[list[Rule], bool]:
     standing = live.standing(task)
     behind = standing.told is not None and number < standing.told[0]
     # A successor that was dropped before its INIT was decided: LATEST passes over it (S20).
-    dropped = standing.latest is not None and number > standing.latest.sequence_number
-    if behind or dropped:
+    if behind or _was_dropped(standing, number):
         return [], False
     Told(live.id, task, number, status).apply(draft)
     if live.stopping:
@@ -172,6 +171,16 @@ def _tell(draft: Draft, event: Event) -> tuple[list[Rule], bool]:
         for rule in live.plan.by_edge.get((task, status), ())
         if rule.wanted is not None and live.met[(rule.task, rule.number)] == len(rule.wanted)
     ], True
+
+
+def _was_dropped(standing: Standing, number: int) -> bool:
+    latest, leaving = standing.latest, standing.leaving
+    if latest is None:
+        return False
+    if number > latest.sequence_number:
+        return True
+    # Only one run waits behind the one that is being stopped: an earlier one was dropped.
+    return leaving is not None and leaving.sequence_number < number < latest.sequence_number
 
 
 def _decide(deciding: Deciding, timer: Timer | None, result: str | None) -> None:

@@ -237,3 +237,31 @@ def test_facts_that_wait_in_the_log_are_not_overtaken_by_later_ones(
     assert scheduler.replay().equal
     scheduler.run_until_idle()
     assert [number for number, _ in scheduler.runs("b")] == [1]
+
+
+@pytest.mark.rule("S12", "S20", "S22")
+def test_a_dropped_successor_is_passed_over_also_when_its_fact_waits_behind_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a = Work("a", autostart=False)
+        a.action_on_event_received(TaskAction.RESTART, "restart")
+        a.action_on_event_received(TaskAction.STOP, "stop")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.run()
+    scheduler.emit("restart")
+    for key in ("restart", "stop", "restart"):
+        scheduler.client.emit(key)
+    with monkeypatch.context() as limits:
+        limits.setattr(loop_module, "READ_LIMIT", 1)
+        limits.setattr(loop_module, "TURN_LIMIT", 1)
+        for _ in range(5):
+            scheduler._loop.step()
+
+    decided = [event.key for event in scheduler.events("**", "eventflow.**") if event.turn]
+    assert decided[-1] == "eventflow.task.w.a.init"
+    (live,) = scheduler._loop.world.executions.values()
+    standing = live.standing("a")
+    assert (standing.last_sequence, standing.told) == (3, (1, TaskStatus.RESTARTING))
+    assert scheduler.replay().equal
