@@ -31,7 +31,7 @@ from eventflow.core.reports import decide_report
 from eventflow.core.retried import is_taken_over
 from eventflow.core.retrying import run_again
 from eventflow.core.subs import decide_sub_ended, stop_below
-from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
+from eventflow.core.world import Draft, LiveExecution, Run, Standing, Timer, World
 from eventflow.model.event import Event
 from eventflow.model.keys import task_key, workflow_key
 from eventflow.model.records import ParentLink
@@ -206,8 +206,7 @@ def _tell(draft: Draft, event: Event) -> tuple[list[Rule], bool]:
     standing = live.standing(task)
     behind = standing.told is not None and number < standing.told[0]
     # A successor that was dropped before its INIT was decided: LATEST passes over it (S20).
-    dropped = standing.latest is not None and number > standing.latest.sequence_number
-    if behind or dropped:
+    if behind or _was_dropped(standing, number):
         return [], False
     Told(live.id, task, number, status).apply(draft)
     if live.stopping:
@@ -220,6 +219,16 @@ def _tell(draft: Draft, event: Event) -> tuple[list[Rule], bool]:
         and live.met[(rule.task, rule.number)] == len(rule.wanted)
         and (not taken_over or live.has_never_run(rule.task))
     ], True
+
+
+def _was_dropped(standing: Standing, number: int) -> bool:
+    latest, leaving = standing.latest, standing.leaving
+    if latest is None:
+        return False
+    if number > latest.sequence_number:
+        return True
+    # Only one run waits behind the one that is being stopped: an earlier one was dropped.
+    return leaving is not None and leaving.sequence_number < number < latest.sequence_number
 
 
 def _decide(deciding: Deciding, timer: Timer | None, result: str | None) -> None:

@@ -208,6 +208,21 @@ def _answer(
     return Answer(bool(condition.is_met(event, context)))
 
 
+def recall(context: RuleContext, writes: Writes) -> None:
+    """Let a condition have written what a recorded verdict says that it wrote (S9)."""
+    if isinstance(context, _Asked):
+        context.writes.clear()
+        context.writes.update(writes)
+
+
+def apart(context: RuleContext) -> tuple[RuleContext, Writes]:
+    """A second context that reads the same, and where it keeps what is written through it."""
+    if not isinstance(context, _Asked):
+        raise TypeError(f"{type(context).__name__} is no context that `judge` has made")
+    shadow = context.shadow()
+    return shadow, shadow.writes
+
+
 def _unique(entries: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(entries))
 
@@ -234,6 +249,9 @@ class _Asked(RuleContext):
         self._written = written
         self._owner = owner
         self.writes: Writes = {} if writes is None else writes
+
+    def shadow(self) -> "_Asked":
+        return _Asked(self._record, self._live, self._kept, self._written, self._owner)
 
     @property
     def workflow_execution(self) -> WorkflowExecution | None:

@@ -215,6 +215,7 @@ class Engine:
             store=self._store,
             world=loaded.world,
             cursor=loaded.cursor,
+            facts_to=loaded.facts_to,
             clock=self._clock,
             ask=self._ask,
             committed=self._after_commit,

@@ -70,6 +70,7 @@ class Loop:
     Args:
         world: As loaded; the loop owns it from now on.
         cursor: Offset of the last outside event that was read.
+        facts_to: Up to this offset status facts may wait in the log; 0 when none does (S12).
         committed: Called after each commit, on the loop's thread, with the decisions.
         prepare: Called with the events that were read, before any is decided: the place to have
             the code of a snapshot at hand that one of them registers.
@@ -85,11 +86,13 @@ class Loop:
         ask: Ask,
         committed: Callable[[list[Decision]], None],
         prepare: Callable[[list[Event]], None],
+        facts_to: int = 0,
     ) -> None:
         self.world = world
         self.timers = Timers(world.timers.values())
         self._store = store
         self._cursor = cursor
+        self._facts_to = facts_to
         self._clock = clock
         self._ask = ask
         self._committed = committed
@@ -215,10 +218,14 @@ class Loop:
         for entry in inputs:
             batch.entry = entry
             self._take(draft, batch, entry, facts)
-            while facts and len(batch.decisions) < TURN_LIMIT:
+            # While earlier facts wait in the log, those of this input get their turns behind them.
+            waits = batch.read_to < self._facts_to
+            while facts and not waits and len(batch.decisions) < TURN_LIMIT:
                 self._take(draft, batch, _Input(facts.popleft()), facts)
-            if facts or batch.alone:
+            if batch.alone or (facts and not waits):
                 return list(facts), sum(rest.report is not None for rest in inputs)
+        if facts:
+            return list(facts), 0
         while (quiet := self._quiet(draft, batch)) is not None:
             batch.entry = _Input(quiet)
             self._take(draft, batch, batch.entry, facts)
@@ -285,6 +292,8 @@ class Loop:
             )
         )
         self._cursor = batch.read_to
+        if left_over:
+            self._facts_to = self._store.last_offset()
 
 
 @contextlib.contextmanager
@@ -316,6 +325,7 @@ def _alarm(timer: Timer, now: datetime) -> Event:
             "due_at": timer.due_at.isoformat(),
             "task": timer.task,
             "task_execution_id": timer.run_id,
+            "attempt": timer.attempt,
         },
         namespace=timer.workflow[0] if timer.workflow else "default",
         sender=SENDER,

@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 from eventflow.clock import Clock
@@ -72,16 +73,8 @@ class Registry:
         record = self._store.snapshot(snapshot)
         if record is None:
             raise NotFoundError(f"snapshot {snapshot[:12]} is not in this store")
-        if not record.folder:
-            raise NotFoundError(
-                f"workflow {record.workflow!r} was defined in a program that has ended; register "
-                f"the same definition again and its executions go on"
-            )
-        folder = Path(record.folder)
-        for workflow in _load_copy(folder, folder / record.entry, folder.name):
-            if (workflow.namespace, workflow.name) == (record.namespace, record.workflow):
-                return self._remember(workflow, snapshot, folder, record.entry)
-        raise LoadError(f"{folder / record.entry} does not define {record.workflow!r} any more")
+        workflow = workflow_of(record)
+        return self._remember(workflow, snapshot, Path(record.folder), record.entry)
 
     def find(self, snapshot: str) -> Plan | None:
         """The plan of a snapshot if it is loaded; never loads."""
@@ -91,11 +84,13 @@ class Registry:
     def teach(self, world: World, events: Iterable[Event]) -> None:
         """Have in the world the plan of each snapshot that a command registers or retries."""
         for event in events:
-            if event.key not in (REGISTER, RETRY):
+            # One that no program of ours wrote may hold anything: the loop sets it aside.
+            if event.key not in (REGISTER, RETRY) or not isinstance(event.value, dict):
                 continue
-            plan = self.find(event.value["snapshot"])
+            snapshot = str(event.value.get("snapshot"))
+            plan = self.find(snapshot)
             if plan is None and event.key == RETRY:
-                plan = self._loaded(event.value["snapshot"])
+                plan = self._loaded(snapshot)
             if plan is not None:
                 world.learn(plan)
 
@@ -148,6 +143,41 @@ class Registry:
             self._plans[snapshot] = plan
             self._codes[snapshot] = Code(snapshot=snapshot, folder=folder, entry=entry)
         return plan
+
+
+def workflow_of(record: SnapshotRecord) -> Workflow:
+    """The workflow of a snapshot, from its copy of the code (S41).
+
+    Raises:
+        NotFoundError: If it has none: the workflow lived in a program that has ended.
+        LoadError: If the code does not import any more.
+    """
+    if not record.folder:
+        raise NotFoundError(
+            f"workflow {record.workflow!r} was defined in a program that has ended; register "
+            f"the same definition again and its executions go on"
+        )
+    folder = Path(record.folder)
+    for workflow in _load_copy(folder, folder / record.entry, folder.name):
+        if (workflow.namespace, workflow.name) == (record.namespace, record.workflow):
+            return workflow
+    raise LoadError(f"{folder / record.entry} does not define {record.workflow!r} any more")
+
+
+def plans_of(records: Iterable[SnapshotRecord]) -> Callable[[str], Plan]:
+    """Finds the plan of each of these snapshots; its code is loaded when it is first asked for.
+
+    The plan of a snapshot raises what `Registry.plan` raises.
+    """
+    known = {record.hash: record for record in records}
+
+    @cache
+    def find(snapshot: str) -> Plan:
+        if snapshot not in known:
+            raise NotFoundError(f"snapshot {snapshot[:12]} is not in this store")
+        return plan_of(workflow_of(known[snapshot]), snapshot)
+
+    return find
 
 
 def _load_copy(folder: Path, original: Path, code_hash: str) -> list[Workflow]:

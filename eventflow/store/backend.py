@@ -30,6 +30,7 @@ from eventflow.store import queries
 from eventflow.store.data_tables import AttemptFailureTable, PoolTable, SnapshotTable, WorkflowTable
 from eventflow.store.database import Database
 from eventflow.store.log import event_of
+from eventflow.store.places import resolved
 from eventflow.store.ports import SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.records import (
     decision_of,
@@ -266,7 +267,7 @@ class SqliteBackend:
             if found is None:
                 return None
             fields = found.model_dump()
-        return SnapshotRecord(**{**fields, "definition": read(fields["definition"])})
+        return snapshot_of(fields, self._database.files)
 
     def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
         statement = select(TimerTable).order_by(col(TimerTable.due_at), TimerTable.key)
@@ -304,6 +305,12 @@ class SqliteBackend:
     def _task_execution(self, run: TaskExecutionTable, kind: ExecutionType) -> TaskExecution:
         path = self.log_path(run.workflow_execution_id, run.task, run.sequence_number, run.attempt)
         return task_execution_of(_row(RunRow, run), kind, path)
+
+
+def snapshot_of(fields: dict[str, Any], files: Path) -> SnapshotRecord:
+    """A snapshot from the columns of its row; `files` is the folder beside the store."""
+    folder = resolved(fields["folder"], files)
+    return SnapshotRecord(**{**fields, "folder": folder, "definition": read(fields["definition"])})
 
 
 def _row(kind: type[Row], found: SQLModel) -> Row:

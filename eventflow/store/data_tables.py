@@ -37,7 +37,10 @@ class PoolTable(Table, table=True):
 
 
 class SnapshotTable(Table, table=True):
-    """Where the code of a snapshot lies; never the code itself."""
+    """Where the code of a snapshot lies; never the code itself.
+
+    `folder` counts from the folder beside the store, so that both can be moved together.
+    """
 
     __tablename__ = "snapshot"
     __table_args__ = ({"sqlite_with_rowid": False},)

@@ -21,6 +21,7 @@ from eventflow.store.gathering import rows_of
 from eventflow.store.keeping import kept_in
 from eventflow.store.loading import load
 from eventflow.store.log import content_of, newest_offset
+from eventflow.store.places import within
 from eventflow.store.ports import Batch, Held, Loaded, SnapshotRecord
 from eventflow.store.queries import LEASE
 from eventflow.store.rows import Rows, json_text
@@ -93,7 +94,7 @@ class SqliteLedger:
     def commit(self, batch: Batch) -> None:
         rows = rows_of(batch)
         events = [(turn, micros_of(batch.now), *content_of(event)) for event, turn in rows.appended]
-        orders = _orders(rows)
+        orders = _orders(rows, micros_of(batch.now))
         counters = batch.counters
         moved = (
             batch.read_to,
@@ -128,7 +129,7 @@ class SqliteLedger:
                     record.hash,
                     record.namespace,
                     record.workflow,
-                    record.folder,
+                    within(record.folder, self._database.files),
                     record.entry,
                     json_text(record.definition),
                     record.created_at,
@@ -209,7 +210,7 @@ def _give_lease(connection: sqlite3.Connection, epoch: int, clean: bool) -> None
     connection.execute(sql.GIVE_LEASE, (clean, epoch))
 
 
-def _orders(rows: Rows) -> list[Order]:
+def _orders(rows: Rows, now: int | None) -> list[Order]:
     """The statements of a batch but for its new events, in the order that the constraints want.
 
     A run that ends comes before one that takes its place: a task is never busy twice, not even
@@ -219,7 +220,7 @@ def _orders(rows: Rows) -> list[Order]:
     others = [row for row in rows.run_updates if row.status not in ENDED]
     forgotten = [key for key, value in rows.states.items() if value is None]
     orders = [
-        Order(sql.TURN_EVENT, [(turn, offset) for offset, turn in rows.turned]),
+        Order(sql.TURN_EVENT, [(turn, now, offset) for offset, turn in rows.turned]),
         Order(sql.INSERT_EXECUTION.text, sql.INSERT_EXECUTION.bind(rows.executions)),
         Order(sql.COPY_DATA, rows.data_copied),
         Order(sql.UPDATE_EXECUTION.text, sql.UPDATE_EXECUTION.bind(rows.execution_updates)),

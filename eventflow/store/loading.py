@@ -76,7 +76,8 @@ def load(kept: Kept, plan_of: Callable[[str], Plan]) -> Loaded:
     An execution is parked when its own snapshot cannot be loaded, and also when its workflow's
     newest cannot: then nothing would account for `max_active`.
     """
-    loaded = Loaded(World(), cursor=kept.cursor)
+    facts_to = max((fact.offset for fact in kept.untold), default=0)
+    loaded = Loaded(World(), cursor=kept.cursor, facts_to=facts_to)
     world = loaded.world
     world.counters = kept.counters
     plans = _Plans(plan_of)

@@ -90,7 +90,7 @@ class SqliteLog:
             # Some were there before: their own time and turn are in the log.
             return [self._event_at(offset) for offset in offsets]
         return [
-            event_of((offset, None, at, *content))
+            event_of((offset, None, at, *content, None))
             for offset, content in zip(offsets, contents, strict=True)
         ]
 
@@ -151,7 +151,7 @@ def content_of(event: Event) -> Content:
 
 def event_of(row: Sequence[Any]) -> Event:
     """An event from all columns of its row, as they are stored."""
-    offset, turn, logged_at, key, value, namespace, sender, id_, time, attributes, scope = row
+    offset, turn, logged_at, key, value, namespace, sender, id_, time, attributes, scope, _ = row
     return Event(
         key,
         read(value),

@@ -6,7 +6,8 @@ Nothing here outlives the program. Everything is under one lock.
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from eventflow.clock import Clock
@@ -18,7 +19,9 @@ from eventflow.model.status import WORKFLOW_ENDED
 from eventflow.store.gathering import rows_of
 from eventflow.store.loading import Kept, Step, load
 from eventflow.store.memory_reads import MemoryReads
+from eventflow.store.memory_recording import MemoryRecording
 from eventflow.store.ports import Batch, Held, Loaded, SnapshotRecord
+from eventflow.store.recording import Recording
 from eventflow.store.repeats import dedup_key, place, value_hash
 from eventflow.store.rows import Rows, json_text
 from eventflow.store.shelves import Shelves, relogged
@@ -126,6 +129,12 @@ class MemoryStore(MemoryReads):
         with self._lock:
             kept = self._kept()
         return load(kept, plan_of)
+
+    @contextmanager
+    def recording(self) -> Iterator[Recording]:
+        with self._lock:
+            recorded = MemoryRecording(self._shelves, self._kept())
+        yield recorded
 
     def _check(self, rows: Rows) -> None:
         """Refuse what the tables of the other store would: nothing of a bad batch is written."""

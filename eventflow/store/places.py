@@ -35,6 +35,22 @@ def files_beside(path: Path) -> Path:
     return path.with_name(path.name + "-files")
 
 
+def within(folder: str, files: Path) -> str:
+    """How the table names a folder: from `files` on when it lies there, so that a store can move.
+
+    Args:
+        folder: Absolute; empty for none.
+        files: The folder beside the store.
+    """
+    path = Path(folder)
+    return path.relative_to(files).as_posix() if path.is_relative_to(files) else folder
+
+
+def resolved(folder: str, files: Path) -> str:
+    """The absolute folder that `within` has named; empty for none."""
+    return str(files / folder) if folder else ""
+
+
 def private_folder(path: Path) -> None:
     """Make a folder that only its owner can look into.
 

@@ -109,12 +109,14 @@ class Loaded:
         commands: Orders that no executor has taken yet, oldest first (S11).
         parked: Execution id -> why it cannot go on: its code cannot be loaded (S41).
         cursor: Offset of the last outside event that was read.
+        facts_to: Offset of the last status fact that waits in the log; 0 when none does (S12).
     """
 
     world: World
     commands: list[Commanded] = field(default_factory=list)
     parked: dict[int, str] = field(default_factory=dict)
     cursor: int = 0
+    facts_to: int = 0
 
 
 class EventLog(Protocol):

@@ -36,6 +36,7 @@ class Shelves:
         events: By offset, less one: none is ever deleted here.
         undecided: Offsets of events without a turn, oldest first.
         turns: Turn -> offset.
+        decided_at: Offset -> when it was decided, of events that were in the log before.
         run_ids: Execution id -> its runs, in order of their ids.
         started: Offset of a run command -> the execution that it started.
     """
@@ -45,6 +46,7 @@ class Shelves:
     events: list[Event] = field(default_factory=list)
     undecided: dict[int, None] = field(default_factory=dict)
     turns: dict[int, int] = field(default_factory=dict)
+    decided_at: dict[int, datetime] = field(default_factory=dict)
     seen: dict[DedupKey, Seen] = field(default_factory=dict)
     workflows: dict[tuple[str, str], WorkflowRow] = field(default_factory=dict)
     pools: dict[tuple[str, str], PoolRow] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Shelves:
             event = self.event_at(offset)
             self.events[offset - 1] = relogged(event, event.value, offset, event.logged_at, turn)
             self.turns[turn] = offset
+            self.decided_at[offset] = now
             self.undecided.pop(offset, None)
         for event, taken in rows.appended:
             offset = len(self.events) + 1

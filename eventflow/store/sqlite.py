@@ -1,5 +1,7 @@
 """A store in one SQLite file: log, ledger and state backend over one writer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from eventflow.clock import Clock
@@ -7,6 +9,8 @@ from eventflow.store.backend import SqliteBackend
 from eventflow.store.database import Database
 from eventflow.store.ledger import SqliteLedger
 from eventflow.store.log import SqliteLog
+from eventflow.store.recording import Recording
+from eventflow.store.sqlite_recording import recorded_in
 from eventflow.store.writer import Writer
 
 
@@ -45,6 +49,11 @@ class SqliteStore(SqliteLog, SqliteLedger, SqliteBackend):
     def commits(self) -> int:
         """How many transactions this store has committed."""
         return self._writer.commits
+
+    @contextmanager
+    def recording(self) -> Iterator[Recording]:
+        with recorded_in(self._database) as recorded:
+            yield recorded
 
     def close(self) -> None:
         try:

@@ -25,7 +25,11 @@ _CURSOR, _EVENT, _OUTBOX = table("cursor"), table("event"), table("outbox")
 _STATE, _TIMER, _WORKFLOW = table("state"), table("timer"), table("workflow")
 _DATA = table("workflow_data")
 
-INSERT_EVENT = insert_into("event", _EVENT.c.keys()).text
+# An event that is new has not been decided by an earlier batch.
+INSERT_EVENT = insert_into(
+    "event",
+    [name for name in _EVENT.c.keys() if name != "decided_at"],  # noqa: SIM118
+).text
 INSERT_DEDUP = insert_into("dedup", table("dedup").c.keys()).text
 INSERT_EXECUTION = insert_into("workflow_execution", ExecutionRow._fields)
 UPDATE_EXECUTION = update_by_id(
@@ -53,7 +57,9 @@ KEEP_VALUE = insert_into(
 )
 
 TURN_EVENT = text_of(
-    update(_EVENT).values(turn=bindparam("taken")).where(_EVENT.c.offset == bindparam("at"))
+    update(_EVENT)
+    .ordered_values((_EVENT.c.turn, bindparam("taken")), (_EVENT.c.decided_at, bindparam("now")))
+    .where(_EVENT.c.offset == bindparam("at"))
 )
 # One compare-and-set does two jobs: each event is decided once, and a scheduler that has lost its
 # lease is fenced off.

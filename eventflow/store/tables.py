@@ -28,7 +28,11 @@ LIVE = one_of("status", frozenset(WorkflowStatus) - WORKFLOW_ENDED)
 
 
 class EventTable(Table, table=True):
-    """The log. Offsets are never reused: AUTOINCREMENT remembers the highest (S2, F20)."""
+    """The log. Offsets are never reused: AUTOINCREMENT remembers the highest (S2, F20).
+
+    `decided_at` is the time of the batch that decided an event which was in the log before it; one
+    that a batch appended with its turn was decided at `logged_at`, and has none.
+    """
 
     __tablename__ = "event"
     __table_args__ = (
@@ -56,6 +60,7 @@ class EventTable(Table, table=True):
     time: datetime = Field(sa_type=Instant)
     attributes: str | None = Field(sa_type=Text)
     workflow_execution_id: int | None = Field(sa_type=BigInteger)
+    decided_at: datetime | None = Field(sa_type=Instant)
 
 
 class DedupTable(Table, table=True):

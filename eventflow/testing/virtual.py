@@ -26,11 +26,13 @@ from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.commanding import Commanding, id_of
 from eventflow.runtime.desk import StoreDesk
+from eventflow.runtime.differences import Replayed
 from eventflow.runtime.dispatch import JobMaker, Order, hand_over, orders_of
 from eventflow.runtime.explaining import explain
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.registry import Registry
+from eventflow.runtime.replaying import replay
 from eventflow.runtime.subruns import SubStarter, join
 from eventflow.store.memory import MemoryStore
 from eventflow.testing.clock import START, VirtualClock
@@ -248,6 +250,14 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
         """What every attempt of a task was handed, oldest first: jobs as an executor gets them."""
         return [job for job in self._worker.jobs if job.task_execution.task_name == task]
 
+    def replay(self, *, ask: bool = False) -> Replayed:
+        """Decide the whole log again; it must come out equal (S9).
+
+        Args:
+            ask: Ask users' conditions again, beside what they said.
+        """
+        return replay(self.store, self._registry.plan, ask=ask_here if ask else None)
+
     def _runs(
         self, task: str, execution: WorkflowExecution | int | None
     ) -> Iterable[TaskExecution]:
@@ -264,6 +274,7 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
             store=self.store,
             world=loaded.world,
             cursor=loaded.cursor,
+            facts_to=loaded.facts_to,
             clock=self.clock,
             ask=ask_here,
             committed=self._after_commit,

@@ -134,20 +134,23 @@ def test_what_cannot_be_decided_is_set_aside_and_everything_beside_it_is_decided
     scheduler.run()
     before = Event("before", sender="me", id="1", time=START)
     behind = Event("behind", sender="me", id="2", time=START)
-    scheduler.store.append([before, _nonsense(), behind])
+    register = _nonsense("eventflow.command.register")
+    scheduler.store.append([before, _nonsense(), register, behind])
 
     scheduler.run_until_idle()
 
     assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
     assert scheduler.runs("b") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
     assert scheduler.status() == "SUCCESS"
-    (aside,) = [one for one in scheduler.decisions() if one.did.startswith("refused: ")]
+    aside, other = [one for one in scheduler.decisions() if one.did.startswith("refused: ")]
     assert "cannot be decided: KeyError: 'workflow_execution_id'" in aside.did
+    assert "cannot be decided: KeyError: 'snapshot'" in other.did
     assert aside.event_key == "eventflow.command.task"
     assert not scheduler.store.undecided(10)
     assert "event.set_aside" in caplog.text
     turns = [event.turn for event in scheduler.store.read(keys=["**", "eventflow.**"], limit=1000)]
     assert sorted(turns) == list(range(1, len(turns) + 1))
+    assert scheduler.replay().equal
 
 
 @pytest.mark.rule("S10")
@@ -197,3 +200,68 @@ def test_a_report_that_cannot_be_decided_is_set_aside_and_the_next_ones_are_deci
 
     assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING"])]
     assert scheduler.runs("b") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
+    assert scheduler.replay().equal
+
+
+@pytest.mark.rule("S8", "S12", "S22")
+@pytest.mark.parametrize("dies", [False, True])
+def test_facts_that_wait_in_the_log_are_not_overtaken_by_later_ones(
+    monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a, b = Work("a", autostart=False), Work("b")
+        a.action_on_event_received(TaskAction.RESTART, "restart")
+        a.action_on_event_received(TaskAction.STOP, "stop")
+        b.action_on_task_status(TaskAction.START, {a: TaskStatus.STOPPING})
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.run()
+    scheduler.emit("restart")
+    # Both are in the log before the first is decided; its facts then come behind the second.
+    for key in ("restart", "stop"):
+        scheduler.client.emit(key)
+    with monkeypatch.context() as limits:
+        limits.setattr(loop_module, "READ_LIMIT", 1)
+        limits.setattr(loop_module, "TURN_LIMIT", 1)
+        scheduler._loop.step()
+    if dies:
+        scheduler._loop = scheduler._new_loop()
+    scheduler._loop.step()
+
+    (live,) = scheduler._loop.world.executions.values()
+    told = live.standing("a").told
+    assert told == (1, TaskStatus.STOPPING)
+    facts = scheduler.events("eventflow.task.w.a.*")
+    order = [fact.key.rpartition(".")[2] for fact in sorted(facts, key=lambda fact: fact.turn)]
+    assert order == ["init", "queued", "running", "restarting", "init", "stopping"]
+    assert scheduler.replay().equal
+    scheduler.run_until_idle()
+    assert [number for number, _ in scheduler.runs("b")] == [1]
+
+
+@pytest.mark.rule("S12", "S20", "S22")
+def test_a_dropped_successor_is_passed_over_also_when_its_fact_waits_behind_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a = Work("a", autostart=False)
+        a.action_on_event_received(TaskAction.RESTART, "restart")
+        a.action_on_event_received(TaskAction.STOP, "stop")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.run()
+    scheduler.emit("restart")
+    for key in ("restart", "stop", "restart"):
+        scheduler.client.emit(key)
+    with monkeypatch.context() as limits:
+        limits.setattr(loop_module, "READ_LIMIT", 1)
+        limits.setattr(loop_module, "TURN_LIMIT", 1)
+        for _ in range(5):
+            scheduler._loop.step()
+
+    decided = [event.key for event in scheduler.events("**", "eventflow.**") if event.turn]
+    assert decided[-1] == "eventflow.task.w.a.init"
+    (live,) = scheduler._loop.world.executions.values()
+    standing = live.standing("a")
+    assert (standing.last_sequence, standing.told) == (3, (1, TaskStatus.RESTARTING))
+    assert scheduler.replay().equal

@@ -17,9 +17,11 @@ from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure, ParentLink
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
+from eventflow.runtime.differences import Replayed
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.registry import Registry
+from eventflow.runtime.replaying import replay
 from eventflow.store.sqlite import SqliteStore
 from eventflow.testing.clock import VirtualClock
 
@@ -54,6 +56,7 @@ class Player:
             store=self.store,
             world=loaded.world,
             cursor=loaded.cursor,
+            facts_to=loaded.facts_to,
             clock=self.clock,
             ask=ask_here,
             committed=self._committed,
@@ -121,6 +124,10 @@ class Player:
         self.store.close()
         self._open()
         assert picture(self.loop.world) == before
+
+    def replay(self) -> Replayed:
+        """Decide all that the file holds again, and ask the conditions again."""
+        return replay(self.store, self._registry.plan, ask=ask_here)
 
     def rows(self, statement: str, *parameters: Any) -> list[Any]:
         return self.store._reader.rows(statement, parameters)

@@ -337,10 +337,19 @@ class Machine(RuleBasedStateMachine):
         ]
 
     def teardown(self) -> None:
-        if hasattr(self, "player"):
-            self.player.close()
-        self.limits.undo()
-        self.folder.cleanup()
+        try:
+            if hasattr(self, "player"):
+                self.what_the_file_says_replays_equal()
+        finally:
+            if hasattr(self, "player"):
+                self.player.close()
+            self.limits.undo()
+            self.folder.cleanup()
+
+    def what_the_file_says_replays_equal(self) -> None:
+        """However often it has died: the log alone gives the same decisions again (S9)."""
+        found = self.player.replay()
+        assert found.equal, found
 
 
 TestMachine = Machine.TestCase
