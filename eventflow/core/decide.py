@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from eventflow.core.actions import act
+from eventflow.core.again import REJUDGE, JudgedAgain, act_again, judge_again
 from eventflow.core.alarms import decide_alarm, decide_quiet
 from eventflow.core.changes import Change, TurnTaken
 from eventflow.core.commands import decide_command
@@ -53,9 +54,10 @@ def take(
     deciding = Deciding(world, event, turn, now, at)
     told, latest = _tell(draft, event)
     judged = judge(world, event, ask, level_rules=latest)
+    again = judge_again(world, event, ask, judged) if event.key == REJUDGE else None
     for write in judged.writes:
         deciding.change(write)
-    _decide(deciding, timer, result)
+    _decide(deciding, timer, result, again)
     # A rule may listen to the very report, timer or command that has just been decided (S4).
     deciding.apply(draft)
     _decide_rules(deciding, judged, told)
@@ -155,9 +157,13 @@ def _tell(draft: Draft, event: Event) -> tuple[list[Rule], bool]:
     ], True
 
 
-def _decide(deciding: Deciding, timer: Timer | None, result: str | None) -> None:
+def _decide(
+    deciding: Deciding, timer: Timer | None, result: str | None, again: JudgedAgain | None
+) -> None:
     key = deciding.event.key
-    if key.startswith(COMMAND):
+    if again is not None:
+        act_again(deciding, again)
+    elif key.startswith(COMMAND):
         decide_command(deciding, key.removeprefix(COMMAND), deciding.event.value)
     elif key.startswith(REPORT):
         decide_report(deciding, key.removeprefix(REPORT), deciding.event.value, result)

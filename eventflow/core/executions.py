@@ -50,7 +50,7 @@ def create(
     )
     deciding.change(
         ExecutionCreated(
-            record, plan, deciding.turn, command_offset, deciding.turn if trigger else 0
+            record, plan, deciding.turn, command_offset, deciding.trigger_turn if trigger else 0
         )
     )
     if begins:

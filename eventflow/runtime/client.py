@@ -4,23 +4,34 @@ A client needs the store and its bell, not a scheduler: it writes events, and wh
 woken. Commands are events too; what they came to is read from the store once they are decided.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from eventflow.clock import Clock
 from eventflow.core.decide import COMMAND, SENDER
-from eventflow.errors import ConflictError, EventError, NotFoundError, WaitTimeoutError
+from eventflow.errors import (
+    ConflictError,
+    DuplicateEventError,
+    EventError,
+    NotFoundError,
+    WaitTimeoutError,
+)
 from eventflow.model.event import MAX_EVENT_BYTES, Event, check_event
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.keys import check_user_key
 from eventflow.model.records import DecisionRecord
 from eventflow.model.status import TaskAction
+from eventflow.runtime.failing import Which, commands_for
 from eventflow.runtime.ids import draw_id
 from eventflow.store.ports import Store
 
+log = logging.getLogger("eventflow")
 T = TypeVar("T")
 DECIDED_WITHIN_S = 30.0
+# The value of the event that is judged again goes with it, as text in which quotes are escaped.
+_MAX_REJUDGE_BYTES = 4 * MAX_EVENT_BYTES
 
 
 class Until(Protocol):
@@ -127,10 +138,39 @@ class Client:
         value = {"namespace": namespace, "workflow": workflow, "snapshot": snapshot}
         return self._command("register", value, namespace)
 
+    def rejudge(self, which: Which, *, limit: int = 1000) -> list[Event]:
+        """Ask that conditions that failed be asked again (S13): one command for each event and
+        execution. Who asks again before that is decided asks the same.
+
+        Raises:
+            NotFoundError: If there is no such event.
+            ConflictError: If nothing is there to be asked again; says why.
+        """
+        commands, left_out = commands_for(self.store, which, limit=limit)
+        for why in dict.fromkeys(left_out):
+            log.warning("rejudge.left_out reason=%r", why)
+        return [self._rejudge(name, value) for name, value in commands]
+
+    def _rejudge(self, name: str, value: dict[str, Any]) -> Event:
+        try:
+            return self._command("rejudge", value, value["namespace"], name, _MAX_REJUDGE_BYTES)
+        except DuplicateEventError as error:
+            raise ConflictError(
+                f"other conditions that failed on event {value['event']['key']!r} (offset "
+                f"{value['event']['offset']}) are being asked again; wait until that is decided"
+            ) from error
+
     def outcome(
         self, command: Event, timeout: float | None = DECIDED_WITHIN_S
     ) -> DecisionRecord | None:
-        """What a command came to; waits until it is decided.
+        """What a command came to first; waits until it is decided. Raises as `outcomes` does."""
+        records = self.outcomes(command, timeout)
+        return records[0] if records else None
+
+    def outcomes(
+        self, command: Event, timeout: float | None = DECIDED_WITHIN_S
+    ) -> list[DecisionRecord]:
+        """All that a command came to; waits until it is decided.
 
         Raises:
             WaitTimeoutError: If nobody decided it in time; it stays in the log.
@@ -151,10 +191,15 @@ class Client:
         for record in records:
             if record.did.startswith("refused: "):
                 raise ConflictError(record.did.removeprefix("refused: "))
-        return records[0] if records else None
+        return records
 
     def _command(
-        self, verb: str, value: dict[str, Any], namespace: str, idempotency_key: str = ""
+        self,
+        verb: str,
+        value: dict[str, Any],
+        namespace: str,
+        idempotency_key: str = "",
+        max_bytes: int = MAX_EVENT_BYTES,
     ) -> Event:
         event = Event(
             COMMAND + verb,
@@ -164,7 +209,7 @@ class Client:
             id=idempotency_key or draw_id(self._clock),
             time=self._clock.now(),
         )
-        check_event(event)
+        check_event(event, max_bytes=max_bytes)
         (committed,) = self.store.append([event], drawn=not idempotency_key)
         self._ring()
         return committed

@@ -5,6 +5,7 @@ The workflow is a sketch of the snapshot's definition: to look at it imports no 
 
 from collections.abc import Iterable
 
+from eventflow.core.again import REJUDGE, event_in
 from eventflow.core.explain import Act, also_wanted, kept_by, last_event, rule_condition
 from eventflow.core.explanation import LastEvent, RuleExplained
 from eventflow.core.waiting import arrived, can_be_met, missing, starts_by_itself
@@ -18,6 +19,7 @@ from eventflow.model.rule import TaskRule
 from eventflow.model.sketch import sketch_of
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
+from eventflow.runtime.failing import asked_again, later_verdicts
 from eventflow.store.ports import Store
 
 # How many of the newest events of a rule's keys are looked through for one that it may see.
@@ -87,6 +89,9 @@ class Facts:
 
     def act(self, run: TaskExecution | None, decision: DecisionRecord | None) -> Act:
         event = self._store.event_of_turn(decision.turn) if decision is not None else None
+        again: Event | None = None
+        if event is not None and event.key == REJUDGE:
+            again, event = event, event_in(event.value["event"])
         verdicts: list[VerdictRecord] = []
         earlier: list[Event] = []
         if decision is not None and event is not None:
@@ -100,6 +105,7 @@ class Facts:
             workflow=self.workflow,
             decision=decision,
             event=event,
+            again=again,
             verdicts=tuple(verdicts),
             earlier=tuple(earlier),
         )
@@ -202,6 +208,7 @@ class Facts:
             verdict=verdicts[0] if verdicts else None,
             wanted=wanted,
             ended_at=self.execution.end_date,
+            again=_again(self._store, verdicts),
         )
 
     def _newest(self, patterns: tuple[str, ...], until: int | None = None) -> Event | None:
@@ -271,3 +278,8 @@ class Facts:
             if verdict.workflow_execution_id == execution_id
             and (verdict.namespace, verdict.workflow) == name
         ]
+
+
+def _again(store: Store, verdicts: list[VerdictRecord]) -> str:
+    """What came of asking a condition again that had failed; empty where nobody has."""
+    return asked_again(later_verdicts(store, verdicts[0])) if verdicts and verdicts[0].error else ""

@@ -9,6 +9,7 @@ from eventflow.model.event import Event
 from eventflow.model.phrase import phrase
 from eventflow.model.sketch import sketch_of
 from eventflow.model.suggest import nearest
+from eventflow.runtime.failing import asked_again, later_verdicts
 from eventflow.store.ports import Store, WorkflowRecord
 
 _PAUSE, _RESUME = "eventflow.command.pause", "eventflow.command.resume"
@@ -96,6 +97,7 @@ def _last(
         paused=_paused_at(store, record, event),
         verdict=verdicts[0] if verdicts else None,
         wanted=wanted,
+        again=asked_again(later_verdicts(store, verdicts[0])) if verdicts else "",
     )
 
 

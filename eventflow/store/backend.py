@@ -11,6 +11,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from sqlalchemy import ColumnElement, case, exists
+from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col, select
 
 from eventflow.model.event import Event
@@ -96,14 +98,6 @@ class SqliteBackend:
     def execution_status(self, execution_id: int) -> WorkflowStatus | None:
         status = self._reader.value(queries.EXECUTION_STATUS, (execution_id,))
         return WorkflowStatus(status) if status is not None else None
-
-    def execution_of_command(self, offset: int) -> WorkflowExecution | None:
-        if offset < 1:
-            return None
-        found = self._executions(
-            select(WorkflowExecutionTable).where(WorkflowExecutionTable.command_offset == offset)
-        )
-        return found[0] if found else None
 
     def executions(
         self,
@@ -202,8 +196,11 @@ class SqliteBackend:
         self,
         execution_id: int | None = None,
         *,
+        workflow: tuple[str, str] | None = None,
         turn: int | None = None,
+        of_turn: int | None = None,
         failed: bool = False,
+        unanswered: bool = False,
         limit: int = 1000,
     ) -> list[VerdictRecord]:
         statement = (
@@ -216,8 +213,16 @@ class SqliteBackend:
             statement = statement.where(VerdictTable.workflow_execution_id == execution_id)
         if turn is not None:
             statement = statement.where(VerdictTable.turn == turn)
-        if failed:
+        if of_turn is not None:
+            statement = statement.where(VerdictTable.of_turn == of_turn)
+        if workflow is not None:
+            statement = statement.where(
+                VerdictTable.namespace == workflow[0], VerdictTable.workflow == workflow[1]
+            )
+        if failed or unanswered:
             statement = statement.where(VerdictTable.error != "")
+        if unanswered:
+            statement = statement.where(~_asked_again())
         with self._database.session() as session:
             found = session.exec(statement).all()
             return [
@@ -284,6 +289,27 @@ class SqliteBackend:
     def _task_execution(self, run: TaskExecutionTable, kind: ExecutionType) -> TaskExecution:
         path = self.log_path(run.workflow_execution_id, run.task, run.sequence_number, run.attempt)
         return task_execution_of(_row(RunRow, run), kind, path)
+
+
+def _asked_again() -> ColumnElement[bool]:
+    """Whether the same rule was asked again about the same event in a later turn."""
+    later = aliased(VerdictTable)
+    first = case(
+        (col(VerdictTable.of_turn) > 0, col(VerdictTable.of_turn)), else_=col(VerdictTable.turn)
+    )
+    same = (
+        col(later.workflow_execution_id).is_not_distinct_from(VerdictTable.workflow_execution_id),
+        *(
+            getattr(later, name) == getattr(VerdictTable, name)
+            for name in ("namespace", "workflow", "task", "rule")
+        ),
+    )
+    return exists().where(
+        col(later.of_turn) > 0,
+        col(later.of_turn) == first,
+        col(later.turn) > col(VerdictTable.turn),
+        *same,
+    )
 
 
 def _row(kind: type[Row], found: SQLModel) -> Row:

@@ -223,10 +223,6 @@ class StateBackend(Protocol):
         """The status of one execution; cheap."""
         ...
 
-    def execution_of_command(self, offset: int) -> WorkflowExecution | None:
-        """The execution that a run command started, without its tasks."""
-        ...
-
     def executions(
         self,
         *,
@@ -286,14 +282,20 @@ class StateBackend(Protocol):
         self,
         execution_id: int | None = None,
         *,
+        workflow: tuple[str, str] | None = None,
         turn: int | None = None,
+        of_turn: int | None = None,
         failed: bool = False,
+        unanswered: bool = False,
         limit: int = 1000,
     ) -> list[VerdictRecord]:
         """The newest answers of users' conditions, in turn order (S9): of one
-        execution, of one turn, or of all.
+        execution, of one workflow, of one turn, or of all.
 
-        With `failed` only those that have no answer but an error (S13).
+        Args:
+            of_turn: Those that were asked again because they had failed in that turn.
+            failed: Only those that have no answer but an error (S13).
+            unanswered: Of these only where the condition was not asked again since.
         """
         ...
 

@@ -139,6 +139,7 @@ def verdict_of(
             for name, text in read(row.writes).items()
         },
         error=row.error,
+        of_turn=row.of_turn,
     )
 
 

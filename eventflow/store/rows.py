@@ -118,7 +118,10 @@ class DecisionRow(NamedTuple):
 
 
 class VerdictRow(NamedTuple):
-    """What a user's condition said; `number` orders those of one turn. `writes` is JSON text."""
+    """What a user's condition said; `number` orders those of one turn. `writes` is JSON text.
+
+    `of_turn` is the turn in which it failed at first, when it was asked again; else 0.
+    """
 
     turn: int
     number: int
@@ -131,6 +134,7 @@ class VerdictRow(NamedTuple):
     writes: str
     ask_again_at: datetime | None
     error: str
+    of_turn: int
 
 
 class StateKey(NamedTuple):

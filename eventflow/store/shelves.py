@@ -36,7 +36,6 @@ class Shelves:
         undecided: Offsets of events without a turn, oldest first.
         turns: Turn -> offset.
         run_ids: Execution id -> its runs, in order of their ids.
-        started: Offset of a run command -> the execution that it started.
     """
 
     cursor: int = 0
@@ -48,7 +47,6 @@ class Shelves:
     workflows: dict[tuple[str, str], WorkflowRow] = field(default_factory=dict)
     snapshots: dict[str, SnapshotRecord] = field(default_factory=dict)
     executions: dict[int, ExecutionRow] = field(default_factory=dict)
-    started: dict[int, int] = field(default_factory=dict)
     runs: dict[int, RunRow] = field(default_factory=dict)
     run_ids: dict[int, list[int]] = field(default_factory=dict)
     history: dict[int, list[HistoryRow]] = field(default_factory=dict)
@@ -109,8 +107,6 @@ class Shelves:
     def _take_executions(self, rows: Rows) -> None:
         for row in rows.executions:
             self.executions[row.id] = row
-            if row.command_offset:
-                self.started[row.command_offset] = row.id
         for update in rows.execution_updates:
             self.executions[update.id] = _updated_execution(self.executions[update.id], update)
 
