@@ -15,7 +15,7 @@ from eventflow.cli.opened import (
     open_client,
     sketch,
 )
-from eventflow.cli.overview import failure_lines, headline, origin, tasks_table, waiting_lines
+from eventflow.cli.overview import failure_lines, headline, origin, tasks_table
 from eventflow.cli.printing import clean, lasted, note, plain, say, say_json, when
 from eventflow.cli.screens import screen, table
 from eventflow.cli.watch import Watch
@@ -27,6 +27,7 @@ from eventflow.model.status import WorkflowStatus
 from eventflow.runtime.explaining import explain as explain_from
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.remote import RemoteClient
+from eventflow.runtime.standing import NOBODY_RUNS, waiting
 from eventflow.store.ports import Store
 
 app = typer.Typer(no_args_is_help=True)
@@ -109,6 +110,7 @@ def list_executions(
         found = remote.store.executions(
             workflow=workflow, namespace=namespace, statuses=status or (), limit=limit
         )
+        served = remote.store.holder() is not None
     if as_json:
         say_json(found)
         return
@@ -129,6 +131,8 @@ def list_executions(
     ]
     columns = ("id", "workflow", "namespace", "type", "status", "began", "duration", "for", "note")
     screen().print(table(columns, rows))
+    if not served and not all(one.ended for one in found):
+        say(NOBODY_RUNS)
 
 
 @app.command()
@@ -142,11 +146,11 @@ def show(
     with open_client(store) as remote:
         execution = find_execution(remote.store, execution_id)
         workflow = sketch(remote.store, execution.snapshot)
-        waiting = waiting_lines(remote.store, execution, workflow)
+        waits = waiting(remote.store, execution, workflow, when)
         if not execution.ended and remote.store.holder() is None:
-            waiting.append("a scheduler: none runs on this store")
+            waits.insert(0, NOBODY_RUNS)
         if as_json:
-            say_json(_document(remote.store, execution, waiting, history=history))
+            say_json(_document(remote.store, execution, waits, history=history))
             return
         now = SystemClock().now()
         console = screen()
@@ -160,9 +164,9 @@ def show(
         if history:
             console.print("\nhistory", style="bold")
             console.print(_history_table(remote.store, execution))
-        if waiting:
+        if waits:
             console.print("\nwaiting", style="bold")
-            for line in waiting:
+            for line in waits:
                 console.print(f"  {clean(line)}")
 
 
@@ -214,7 +218,7 @@ def _history_table(store: Store, execution: WorkflowExecution) -> Any:
 
 
 def _document(
-    store: Store, execution: WorkflowExecution, waiting: list[str], *, history: bool
+    store: Store, execution: WorkflowExecution, waits: list[str], *, history: bool
 ) -> dict[str, Any]:
     tasks = []
     for run in execution.tasks:
@@ -222,7 +226,9 @@ def _document(
         if history:
             told["history"] = plain(store.history(run.id))
         tasks.append(told)
-    return {**plain(execution), "tasks": tasks, "waiting": waiting}
+    held = store.holder()
+    scheduler = plain(held._asdict()) if held is not None else None
+    return {**plain(execution), "tasks": tasks, "waiting": waits, "scheduler": scheduler}
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""An execution as people look at it: its tasks, its failures, and what is being waited for."""
+"""An execution as people look at it: its tasks and its failures."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,13 +6,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from eventflow.cli.printing import clean, lasted, when
+from eventflow.cli.printing import clean, lasted
 from eventflow.cli.screens import table
-from eventflow.core.waiting import Waiting, waits_for
 from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecution
-from eventflow.model.status import TaskAction, TaskStatus, WorkflowStatus
-from eventflow.model.workflow import Workflow
-from eventflow.store.ports import Store
 
 COLUMNS = ("task", "run", "attempts", "status", "duration", "started by", "note")
 _TRACE_LINES = 6
@@ -54,72 +50,9 @@ def origin(started_by: str) -> str:
     return started_by
 
 
-def latest_runs(execution: WorkflowExecution) -> dict[str, TaskExecution]:
-    """Task -> its latest run, in order of first start."""
-    latest: dict[str, TaskExecution] = {}
-    for run in execution.tasks:
-        known = latest.get(run.task_name)
-        if known is None or run.sequence_number > known.sequence_number:
-            latest[run.task_name] = run
-    return latest
-
-
-def waiting_lines(
-    store: Store, execution: WorkflowExecution, workflow: Workflow | None
-) -> list[str]:
-    """What an execution that has not ended is waiting for, one line for each task.
-
-    A line stays as it is for as long as what it says: it tells since when, not for how long.
-    """
-    if execution.ended:
-        return []
-    if execution.status is WorkflowStatus.INIT:
-        at_most = f" {workflow.max_active}" if workflow is not None else ""
-        return [
-            execution.reason
-            or f"its turn: at most{at_most} executions of "
-            f"{execution.workflow_name} run at once (max_active)"
-        ]
-    latest = latest_runs(execution)
-    lines = [_alive(run) for run in latest.values() if not run.ended]
-    if workflow is not None:
-        statuses: dict[str, TaskStatus | None] = {name: run.status for name, run in latest.items()}
-        lines += [
-            _not_started(waiting) for waiting in waits_for(workflow, statuses) if waiting.possible
-        ]
-    for timer in store.timers(["periodic", "retry", "deadline"]):
-        if timer.workflow_execution_id == execution.id:
-            what = {"retry": "retries", "periodic": "is due again"}.get(timer.kind, "times out")
-            lines.append(f"{timer.task or execution.workflow_name} {what} at {when(timer.due_at)}")
-    if not lines and workflow is not None and workflow.completion == "manual":
-        lines.append("a stop: completion is 'manual'")
-    return lines
-
-
 def failure_lines(failure: AttemptFailure, log_path: str = "") -> list[str]:
     """How an attempt failed: the end of its traceback, and where the rest is."""
     trace = [line for line in failure.traceback.rstrip().splitlines() if line.strip()]
     shown = trace[-_TRACE_LINES:] or [f"{failure.type_name}: {failure.message}"]
     lines = [clean(line.expandtabs(4)) for line in shown]
     return [*lines, f"log: {log_path}"] if log_path and Path(log_path).exists() else lines
-
-
-def _alive(run: TaskExecution) -> str:
-    what = f"{run.task_name} #{run.sequence_number}"
-    match run.status:
-        case TaskStatus.INIT:
-            return f"{what} waits for its earlier run to stop"
-        case TaskStatus.QUEUED:
-            return f"{what} is QUEUED: for its executor"
-        case TaskStatus.RETRYING:
-            return f"{what} is RETRYING: attempt {run.attempt} failed"
-        case _:
-            since = f" since {when(run.begin_date)}" if run.begin_date else ""
-            return f"{what} is {run.status.value}{since}"
-
-
-def _not_started(waiting: Waiting) -> str:
-    if not waiting.missing:
-        return f"{waiting.task} waits for its execution to begin, or for its schedule"
-    verb = "" if waiting.action is TaskAction.START else f" to {waiting.action.value}"
-    return f"{waiting.task} waits{verb} for {', and '.join(waiting.missing)}"

@@ -206,6 +206,8 @@ class Engine:
         self.parked = loaded.parked
         for execution_id, reason in loaded.parked.items():
             log.warning("execution.parked id=%s reason=%r", execution_id, reason)
+        if self._store.parked() != loaded.parked:
+            self._store.park(loaded.parked)
         self._loop = Loop(
             store=self._store,
             world=loaded.world,

@@ -140,6 +140,9 @@ class Facts:
         elif execution.status is WorkflowStatus.INIT:
             limit = f" {self.workflow.max_active}" if self.workflow is not None else ""
             notes.append(f"the execution waits for its turn: at most{limit} run at once")
+        parked = self._store.parked().get(execution.id)
+        if parked is not None and not execution.ended:
+            notes.append(f"the execution is parked until its code is at hand: {parked}")
         for known in self._store.workflows():
             named = (known.namespace, known.name)
             if known.paused and named == (execution.namespace, execution.workflow_name):

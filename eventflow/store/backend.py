@@ -27,7 +27,12 @@ from eventflow.model.records import (
 )
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store import queries
-from eventflow.store.data_tables import AttemptFailureTable, SnapshotTable, WorkflowTable
+from eventflow.store.data_tables import (
+    AttemptFailureTable,
+    ParkedTable,
+    SnapshotTable,
+    WorkflowTable,
+)
 from eventflow.store.database import Database
 from eventflow.store.log import event_of
 from eventflow.store.ports import SnapshotRecord, TimerRecord, WorkflowRecord
@@ -252,6 +257,11 @@ class SqliteBackend:
                 return None
             fields = found.model_dump()
         return SnapshotRecord(**{**fields, "definition": read(fields["definition"])})
+
+    def parked(self) -> dict[int, str]:
+        with self._database.session() as session:
+            found = session.exec(select(ParkedTable)).all()
+            return {one.workflow_execution_id: one.reason for one in found}
 
     def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
         statement = select(TimerTable).order_by(col(TimerTable.due_at), TimerTable.key)

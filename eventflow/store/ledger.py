@@ -5,7 +5,7 @@ import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,6 +136,13 @@ class SqliteLedger:
             ]
         )
         self._writer.do(lambda connection: connection.executemany(sql.KEEP_SNAPSHOT.text, row))
+
+    def park(self, reasons: Mapping[int, str]) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(sql.DELETE_PARKED)
+            connection.executemany(sql.PARK, list(reasons.items()))
+
+        self._writer.do(write)
 
     def load(self, plan_of: Callable[[str], Plan]) -> Loaded:
         with self._database.session() as session:

@@ -6,7 +6,7 @@ Nothing here outlives the program. Everything is under one lock.
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from eventflow.clock import Clock
@@ -107,6 +107,10 @@ class MemoryStore(MemoryReads):
     def keep_snapshot(self, record: SnapshotRecord) -> None:
         with self._lock:
             self._shelves.snapshots.setdefault(record.hash, record)
+
+    def park(self, reasons: Mapping[int, str]) -> None:
+        with self._lock:
+            self._shelves.parked = dict(reasons)
 
     def write_data(self, execution_id: int, key: str, value: str | None) -> None:
         with self._lock:

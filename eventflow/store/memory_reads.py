@@ -196,6 +196,10 @@ class MemoryReads:
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None:
         return self._shelves.snapshots.get(snapshot_hash)
 
+    def parked(self) -> dict[int, str]:
+        with self._lock:
+            return dict(self._shelves.parked)
+
     def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
         wanted = set(kinds)
         with self._lock:

@@ -3,7 +3,7 @@
 `memory` keeps all of it in dicts, `sqlite` in one file; one contract suite holds them together.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -211,6 +211,9 @@ class Ledger(Protocol):
         """Store where a snapshot's code is; a snapshot that is known stays as it is."""
         ...
 
+    def park(self, reasons: Mapping[int, str]) -> None:
+        """Keep why executions cannot go on, in the place of what was kept (S41)."""
+
 
 class StateBackend(Protocol):
     """What users and tasks ask: executions, results, history, workflow data."""
@@ -289,8 +292,7 @@ class StateBackend(Protocol):
         unanswered: bool = False,
         limit: int = 1000,
     ) -> list[VerdictRecord]:
-        """The newest answers of users' conditions, in turn order (S9): of one
-        execution, of one workflow, of one turn, or of all.
+        """The newest answers of users' conditions that fit, in turn order (S9).
 
         Args:
             of_turn: Those that were asked again because they had failed in that turn.
@@ -312,6 +314,10 @@ class StateBackend(Protocol):
         ...
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None: ...
+
+    def parked(self) -> dict[int, str]:
+        """Execution id -> why the newest scheduler found that it cannot go on (S41)."""
+        ...
 
     def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
         """What is due, earliest first."""

@@ -60,6 +60,7 @@ class Shelves:
     failures: dict[int, list[FailureRow]] = field(default_factory=dict)
     data: dict[tuple[int, str], str] = field(default_factory=dict)
     drawn: dict[tuple[int, str], str] = field(default_factory=dict)
+    parked: dict[int, str] = field(default_factory=dict)
 
     def event_at(self, offset: int) -> Event:
         return self.events[offset - 1]
