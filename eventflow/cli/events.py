@@ -14,12 +14,14 @@ from eventflow.cli.screens import screen, table
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
 from eventflow.model.keys import check_pattern
+from eventflow.model.records import DecisionRecord
 from eventflow.store.selection import Bounds
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(failed)
 app.command()(rejudge)
 _VALUE_WIDTH = 100
+_CAME_TO = 3
 Keys = Annotated[
     list[str] | None,
     typer.Option(
@@ -80,6 +82,11 @@ def list_events(
             sender=sender,
             **bounds,
         )
+        came_to = {
+            event.offset: _came_to(remote.store.decisions(command_offset=event.offset))
+            for event in events
+            if not as_json
+        }
     if as_json:
         say_json(events)
         return
@@ -92,10 +99,11 @@ def list_events(
             event.namespace,
             event.sender,
             event.workflow_execution_id,
+            came_to[event.offset] if event.turn else "undecided",
         )
         for event in events
     ]
-    columns = ("offset", "time", "key", "value", "namespace", "sender", "execution")
+    columns = ("offset", "time", "key", "value", "namespace", "sender", "execution", "came to")
     screen().print(table(columns, rows))
 
 
@@ -176,3 +184,14 @@ def _patterns(keys: list[str] | None, *, every: bool) -> list[str]:
 def _value(event: Event) -> str:
     text = "" if event.value is None else json.dumps(event.value, ensure_ascii=False)
     return clean(text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 3] + "...")
+
+
+def _came_to(records: list[DecisionRecord]) -> str:
+    """What rules and commands did for an event, the first few of it."""
+    said = [
+        f"{one.workflow or one.action} {one.task}".strip() + f": {one.did}"
+        for one in records[:_CAME_TO]
+    ]
+    if len(records) > _CAME_TO:
+        said.append(f"and {len(records) - _CAME_TO} more")
+    return "; ".join(said)

@@ -16,7 +16,7 @@ from eventflow.cli.opened import (
     sketch,
 )
 from eventflow.cli.overview import failure_lines, headline, origin, tasks_table
-from eventflow.cli.printing import clean, lasted, note, plain, say, say_json, when
+from eventflow.cli.printing import clean, json_line, lasted, note, plain, say, say_json, when
 from eventflow.cli.screens import screen, table
 from eventflow.cli.watch import Watch
 from eventflow.clock import SystemClock
@@ -98,7 +98,10 @@ def list_executions(
     status: Annotated[
         list[WorkflowStatus] | None,
         typer.Option(
-            "--status", help="With this status only; several times if need be.", show_default=False
+            "--status",
+            help="With this status only; several times if need be.",
+            show_default=False,
+            case_sensitive=False,
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
@@ -182,7 +185,7 @@ def _about(execution: WorkflowExecution) -> list[str]:
             f"  ended      {when(execution.end_date)}" if execution.end_date else "",
             f"  due        {when(execution.scheduled_time)}" if execution.scheduled_time else "",
             f"  event      {trigger.key} (offset {trigger.offset})" if trigger else "",
-            f"  params     {clean(str(plain(execution.params)))}" if execution.params else "",
+            f"  params     {clean(json_line(execution.params))}" if execution.params else "",
             f"  snapshot   {execution.snapshot[:12]}",
         )
         if line

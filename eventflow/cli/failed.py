@@ -23,7 +23,7 @@ from eventflow.runtime.failing import (
 )
 from eventflow.store.ports import Store
 
-FAILED, WRONG = 1, 2
+DONE, FAILED, WRONG = 0, 1, 2
 OfWorkflow = Annotated[
     str | None, typer.Option("--workflow", help="Of this workflow only.", show_default=False)
 ]
@@ -115,15 +115,15 @@ def rejudge(
         documents = [
             document for command in commands for document in _came_to(remote.client, command)
         ]
-    if as_json:
-        say_json(documents)
-    else:
-        say(*map(_line, documents))
-    dids = [document["did"] for document in documents]
+    say_json(documents) if as_json else say(*map(_line, documents))
+    raise typer.Exit(_status([document["did"] for document in documents]))
+
+
+def _status(dids: list[str]) -> int:
+    """The exit status for what rules came to."""
     if any(did.startswith("refused: ") for did in dids):
-        raise typer.Exit(WRONG)
-    if "failed again" in dids:
-        raise typer.Exit(FAILED)
+        return WRONG
+    return FAILED if "failed again" in dids else DONE
 
 
 def _came_to(client: Client, command: Event) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecu
 
 COLUMNS = ("task", "run", "attempts", "status", "duration", "started by", "note")
 _TRACE_LINES = 6
+_TAIL_BYTES = 4096
 
 
 def headline(execution: WorkflowExecution, now: datetime) -> str:
@@ -51,8 +52,24 @@ def origin(started_by: str) -> str:
 
 
 def failure_lines(failure: AttemptFailure, log_path: str = "") -> list[str]:
-    """How an attempt failed: the end of its traceback, and where the rest is."""
+    """How an attempt failed: the end of its traceback, and where the rest is.
+
+    One without frames, as of a command that left with an exit code, is told by its last output.
+    """
     trace = [line for line in failure.traceback.rstrip().splitlines() if line.strip()]
     shown = trace[-_TRACE_LINES:] or [f"{failure.type_name}: {failure.message}"]
+    if len(trace) > _TRACE_LINES + 2:
+        shown = [trace[0], f"  [... {len(trace) - _TRACE_LINES - 1} lines left out ...]", *shown]
+    has_log = bool(log_path) and Path(log_path).exists()
+    if len(trace) <= 1 and has_log:
+        output = _last_lines(Path(log_path))
+        shown += ["its last output:", *(f"  {line}" for line in output)] if output else []
     lines = [clean(line.expandtabs(4)) for line in shown]
-    return [*lines, f"log: {log_path}"] if log_path and Path(log_path).exists() else lines
+    return [*lines, f"log: {log_path}"] if has_log else lines
+
+
+def _last_lines(log: Path) -> list[str]:
+    with log.open("rb") as file:
+        file.seek(max(log.stat().st_size - _TAIL_BYTES, 0))
+        text = file.read().decode("utf-8", "replace")
+    return [line for line in text.splitlines() if line.strip()][-_TRACE_LINES:]

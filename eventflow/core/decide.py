@@ -13,7 +13,7 @@ from eventflow.core.again import REJUDGE, JudgedAgain, act_again, judge_again
 from eventflow.core.alarms import decide_alarm, decide_quiet
 from eventflow.core.changes import Change, TurnTaken
 from eventflow.core.commands import decide_command
-from eventflow.core.decision import Deciding, Decision, Outcome
+from eventflow.core.decision import IGNORED_PAUSED, Deciding, Decision, Outcome
 from eventflow.core.executions import create
 from eventflow.core.judge import Ask, Judged, judge
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, RunCreated, RunMoved, Told
@@ -176,6 +176,9 @@ def _decide(
 def _decide_rules(deciding: Deciding, judged: Judged, told: list[Rule]) -> None:
     """Workflow rules start executions; of each task the first rule that is met acts (S15, S18)."""
     event, world = deciding.event, deciding.world
+    for known in judged.paused:
+        workflow = (known.plan.namespace, known.plan.name)
+        deciding.note(Outcome(None, workflow, IGNORED_PAUSED, action="trigger"))
     for known in judged.triggers:
         execution_id = create(deciding, known, ExecutionType.EVENT, trigger=event)
         workflow = (known.plan.namespace, known.plan.name)

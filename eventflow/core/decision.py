@@ -8,6 +8,9 @@ from eventflow.core.judge import Verdict
 from eventflow.core.world import Draft, World
 from eventflow.model.event import Event
 
+# What an event comes to that a workflow rule listens to while its workflow is paused (S17).
+IGNORED_PAUSED = "ignored: paused"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

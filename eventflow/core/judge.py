@@ -70,11 +70,13 @@ class Judged:
     """All that an event has met, and what the conditions wrote on the way.
 
     Attributes:
+        paused: Workflows with a rule that the key matches, and that was not asked (S17).
         of_turn: The turn in which these conditions failed, when they are asked again; else 0. Then
             each answer is recorded, also where a built-in has taken the place of what failed.
     """
 
     triggers: list[Known] = field(default_factory=list)
+    paused: dict[Known, None] = field(default_factory=dict)
     rules: list[tuple[LiveExecution, list[Rule]]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     writes: list[StateWritten] = field(default_factory=list)
@@ -117,6 +119,7 @@ def _judge_triggers(world: World, event: Event, ask: Ask, judged: Judged) -> Non
     written: dict[str, Writes] = {}
     for known, trigger in sorted(found, key=lambda entry: (entry[0].plan.name, entry[1].number)):
         if known.paused:
+            judged.paused[known] = None
             continue
         name = known.plan.name
         if trigger_met(known, trigger, event, ask, written.setdefault(name, {}), judged):

@@ -117,7 +117,7 @@ class Client:
     def stop(self, execution_id: int, reason: str = "") -> Event:
         """Ask that an execution be stopped."""
         value = {"workflow_execution_id": execution_id, "reason": reason}
-        return self._command("stop", value, self._namespace(execution_id))
+        return self._command("stop", value, self._namespace_of_living(execution_id))
 
     def task(self, execution_id: int, task: str, action: TaskAction) -> Event:
         """Ask for START, STOP or RESTART of a task."""
@@ -126,7 +126,7 @@ class Client:
             "task": task,
             "action": TaskAction(action).value,
         }
-        return self._command("task", value, self._namespace(execution_id))
+        return self._command("task", value, self._namespace_of_living(execution_id))
 
     def pause(self, namespace: str, workflow: str, *, paused: bool) -> Event:
         """Ask that a workflow start nothing, or go on (S17)."""
@@ -219,3 +219,11 @@ class Client:
         if execution is None:
             raise NotFoundError(f"no workflow execution {execution_id} in {self.store.url}")
         return execution.namespace
+
+    def _namespace_of_living(self, execution_id: int) -> str:
+        """The same, where there must be something left to command; the loop has the last word."""
+        namespace = self._namespace(execution_id)
+        status = self.store.execution_status(execution_id)
+        if status is not None and status.ended:
+            raise ConflictError(f"workflow execution {execution_id} has ended {status.value}")
+        return namespace

@@ -15,7 +15,13 @@ from eventflow.core.decision import Decision
 from eventflow.core.judge import Ask
 from eventflow.core.plan import Plan
 from eventflow.core.world import World
-from eventflow.errors import EventflowError, LeaseLostError, StoreError, WorkerLostError
+from eventflow.errors import (
+    EventflowError,
+    LeaseLostError,
+    StoreError,
+    StoreGoneError,
+    WorkerLostError,
+)
 from eventflow.executors.port import AttemptKey, Executor, Report, ReportKind
 from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure
@@ -262,7 +268,7 @@ class Engine:
                 self._turn()
             while self._loop.has_reports:
                 self._loop.step()
-        except LeaseLostError as error:
+        except (LeaseLostError, StoreGoneError) as error:
             self.failure = error
             log.critical("loop.stopped reason=%r", str(error))
         except BaseException as error:
@@ -283,13 +289,15 @@ class Engine:
         try:
             if loop.step():
                 return
-        except LeaseLostError:
+        except (LeaseLostError, StoreGoneError):
             raise
         except StoreError as error:
             log.warning("commit.failed reason=%r again_in_s=%s", str(error), WRITE_AGAIN_S)
             self._bell.wait(WRITE_AGAIN_S)
             return
         self._alarm.set(loop.timers.next_due())
+        # Also without any work: the alarm rings every 30 s.
+        self._bell.check_place()
         self._bell.wait(None)
 
     def _dispatch(self, orders: list[Order]) -> None:

@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, case, exists
+from sqlalchemy import ColumnElement, case, exists, literal_column
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col, select
 
@@ -219,7 +219,7 @@ class SqliteBackend:
         if turn is not None:
             statement = statement.where(VerdictTable.turn == turn)
         if of_turn is not None:
-            statement = statement.where(VerdictTable.of_turn == of_turn)
+            statement = statement.where(_IS_AGAIN, VerdictTable.of_turn == of_turn)
         if workflow is not None:
             statement = statement.where(
                 VerdictTable.namespace == workflow[0], VerdictTable.workflow == workflow[1]
@@ -301,6 +301,10 @@ class SqliteBackend:
         return task_execution_of(_row(RunRow, run), kind, path)
 
 
+# In the words of its index, or SQLite would not use it.
+_IS_AGAIN = col(VerdictTable.of_turn) > literal_column("0")
+
+
 def _asked_again() -> ColumnElement[bool]:
     """Whether the same rule was asked again about the same event in a later turn."""
     later = aliased(VerdictTable)
@@ -315,7 +319,7 @@ def _asked_again() -> ColumnElement[bool]:
         ),
     )
     return exists().where(
-        col(later.of_turn) > 0,
+        col(later.of_turn) > literal_column("0"),
         col(later.of_turn) == first,
         col(later.turn) > col(VerdictTable.turn),
         *same,

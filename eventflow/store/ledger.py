@@ -1,5 +1,6 @@
 """The ledger of a SQLite store: the lease, the batch in one transaction, and the way back."""
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 from eventflow.clock import Clock
 from eventflow.core.plan import Plan
-from eventflow.errors import LeaseLostError, StoreBusyError, StoreError
+from eventflow.errors import LeaseLostError, StoreBusyError, StoreError, StoreGoneError
 from eventflow.model.status import ENDED
 from eventflow.store import statements as sql
 from eventflow.store.columns import instant_of, micros_of
@@ -77,7 +78,9 @@ class SqliteLedger:
         lock, epoch = self._lock, self._epoch
         self._lock, self._epoch = None, -1
         try:
-            self._writer.do(lambda connection: _give_lease(connection, epoch, clean))
+            # Of a file that is gone there is nothing to give back.
+            with contextlib.suppress(StoreGoneError):
+                self._writer.do(lambda connection: _give_lease(connection, epoch, clean))
         finally:
             # Closing it lets go of it, as a crash does.
             os.close(lock)
