@@ -57,6 +57,10 @@ class StoreBusyError(StoreError):
     """Another scheduler holds this store; the message names it."""
 
 
+class StoreGoneError(StoreError):
+    """The store's file was deleted, or another was put in its place, while it was open."""
+
+
 class LeaseLostError(StoreError):
     """The cursor is not where this scheduler left it: another one decides now."""
 

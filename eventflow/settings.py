@@ -61,7 +61,17 @@ def read_settings(
         if environment.get(PREFIX + field.name.upper())
     }
     settings = _with(settings, said, f"{PREFIX}*")
-    return _with(settings, {k: v for k, v in flags.items() if v is not None}, "flag")
+    settings = _with(settings, {k: v for k, v in flags.items() if v is not None}, "flag")
+    return replace(settings, store=store_url(settings.store))
+
+
+def store_url(text: str) -> str:
+    """The URL of a store that was named by its URL, or by the path of its file: `shop.db`.
+
+    A bare word is left as it is, and refused later: it may be anything.
+    """
+    is_path = ":" not in text and ("/" in text or Path(text).suffix != "")
+    return f"sqlite:///{text}" if is_path else text
 
 
 def _from_file(path: Path) -> dict[str, Any]:

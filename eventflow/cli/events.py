@@ -1,22 +1,27 @@
-"""`eventflow event ...`: read the log of events, count it, and follow it."""
+"""`eventflow event ...`: read the log of events, count it, and follow it. What failed: `failed`."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from eventflow.cli import options
+from eventflow.cli.failed import failed, rejudge
 from eventflow.cli.opened import open_client
 from eventflow.cli.printing import clean, say, say_json, when
 from eventflow.cli.screens import screen, table
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
 from eventflow.model.keys import check_pattern
+from eventflow.model.records import DecisionRecord
 from eventflow.store.selection import Bounds
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(failed)
+app.command()(rejudge)
 _VALUE_WIDTH = 100
+_CAME_TO = 3
 Keys = Annotated[
     list[str] | None,
     typer.Option(
@@ -77,6 +82,11 @@ def list_events(
             sender=sender,
             **bounds,
         )
+        came_to = {
+            event.offset: _came_to(remote.store.decisions(command_offset=event.offset))
+            for event in events
+            if not as_json
+        }
     if as_json:
         say_json(events)
         return
@@ -89,10 +99,11 @@ def list_events(
             event.namespace,
             event.sender,
             event.workflow_execution_id,
+            came_to[event.offset] if event.turn else "undecided",
         )
         for event in events
     ]
-    columns = ("offset", "time", "key", "value", "namespace", "sender", "execution")
+    columns = ("offset", "time", "key", "value", "namespace", "sender", "execution", "came to")
     screen().print(table(columns, rows))
 
 
@@ -146,55 +157,17 @@ def tail(
             return
 
 
-@app.command()
-def failed(
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
-    store: options.Store = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """List events on which a user's condition failed, with its traceback; the newest last."""
-    with open_client(store) as remote:
-        verdicts = remote.store.verdicts(failed=True, limit=limit)
-    if as_json:
-        say_json(verdicts)
-        return
-    for verdict in verdicts:
-        place = f"rule {verdict.rule} of task {verdict.task}" if verdict.task else "a workflow rule"
-        if verdict.workflow_execution_id is not None:
-            place += f" in execution {verdict.workflow_execution_id}"
-        say(
-            f"{verdict.event_offset}  {when(verdict.at)}  {verdict.event_key}  failed in {place} "
-            f"of {verdict.workflow}"
-        )
-        say(*(f"    {clean(line)}" for line in verdict.error.rstrip().splitlines()), "")
-    if not verdicts:
-        say("no condition has failed")
-
-
 def _bounds(after: int | None, since: str | None, until: str | None) -> Bounds:
     """What `--after`, `--since` and `--until` say together."""
     if after is not None and since is not None:
         raise EventflowError("--after and --since exclude each other; both say where to begin")
-    first = _place("--since", since)
-    bounds: Bounds = {"after": after or 0, "until": _place("--until", until)}
+    first = options.read_moment("--since", since)
+    bounds: Bounds = {"after": after or 0, "until": options.read_moment("--until", until)}
     if isinstance(first, datetime):
         bounds["since"] = first
     elif first is not None:
         bounds["after"] = max(first - 1, 0)
     return bounds
-
-
-def _place(option: str, text: str | None) -> int | datetime | None:
-    """An offset or an instant; one without a zone is by the clocks of this machine's."""
-    if text is None or text.isdecimal():
-        return int(text) if text is not None else None
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise EventflowError(
-            f"{option} {text!r} is neither an offset nor a time; write 17, or "
-            f"2026-01-31T09:30:00, with +01:00 or Z for another zone than this machine's"
-        ) from error
 
 
 def _patterns(keys: list[str] | None, *, every: bool) -> list[str]:
@@ -211,3 +184,14 @@ def _patterns(keys: list[str] | None, *, every: bool) -> list[str]:
 def _value(event: Event) -> str:
     text = "" if event.value is None else json.dumps(event.value, ensure_ascii=False)
     return clean(text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 3] + "...")
+
+
+def _came_to(records: list[DecisionRecord]) -> str:
+    """What rules and commands did for an event, the first few of it."""
+    said = [
+        f"{one.workflow or one.action} {one.task}".strip() + f": {one.did}"
+        for one in records[:_CAME_TO]
+    ]
+    if len(records) > _CAME_TO:
+        said.append(f"and {len(records) - _CAME_TO} more")
+    return "; ".join(said)

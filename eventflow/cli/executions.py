@@ -12,16 +12,8 @@ from eventflow.cli.opened import (
     open_client,
     sketch,
 )
-from eventflow.cli.overview import (
-    failure_lines,
-    headline,
-    origin,
-    sub_lines,
-    subs_of,
-    tasks_table,
-    waiting_lines,
-)
-from eventflow.cli.printing import clean, lasted, plain, say, say_json, when
+from eventflow.cli.overview import failure_lines, headline, origin, sub_lines, tasks_table
+from eventflow.cli.printing import clean, json_line, lasted, plain, say, say_json, when
 from eventflow.cli.screens import screen, table
 from eventflow.cli.starting import retry, start
 from eventflow.clock import SystemClock
@@ -30,6 +22,7 @@ from eventflow.errors import EventflowError
 from eventflow.model.records import TaskExecution, TaskExecutionKey, WorkflowExecution
 from eventflow.model.status import WorkflowStatus
 from eventflow.runtime.explaining import explain as explain_from
+from eventflow.runtime.standing import NOBODY_RUNS, subs_of, waiting
 from eventflow.store.ports import Store
 
 app = typer.Typer(no_args_is_help=True)
@@ -51,7 +44,10 @@ def list_executions(
     status: Annotated[
         list[WorkflowStatus] | None,
         typer.Option(
-            "--status", help="With this status only; several times if need be.", show_default=False
+            "--status",
+            help="With this status only; several times if need be.",
+            show_default=False,
+            case_sensitive=False,
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
@@ -63,6 +59,7 @@ def list_executions(
         found = remote.store.executions(
             workflow=workflow, namespace=namespace, statuses=status or (), limit=limit
         )
+        served = remote.store.holder() is not None
     if as_json:
         say_json(found)
         return
@@ -83,6 +80,8 @@ def list_executions(
     ]
     columns = ("id", "workflow", "namespace", "type", "status", "began", "duration", "for", "note")
     screen().print(table(columns, rows))
+    if not served and not all(one.ended for one in found):
+        say(NOBODY_RUNS)
 
 
 def _asked_by(execution: WorkflowExecution) -> Any:
@@ -106,11 +105,11 @@ def show(
     with open_client(store) as remote:
         execution = find_execution(remote.store, execution_id)
         workflow = sketch(remote.store, execution.snapshot)
-        waiting = waiting_lines(remote.store, execution, workflow)
+        waits = waiting(remote.store, execution, workflow, when)
         if not execution.ended and remote.store.holder() is None:
-            waiting.append("a scheduler: none runs on this store")
+            waits.insert(0, NOBODY_RUNS)
         if as_json:
-            say_json(_document(remote.store, execution, waiting, history=history))
+            say_json(_document(remote.store, execution, waits, history=history))
             return
         now = SystemClock().now()
         console = screen()
@@ -126,9 +125,9 @@ def show(
         if history:
             console.print("\nhistory", style="bold")
             console.print(_history_table(remote.store, execution))
-        if waiting:
+        if waits:
             console.print("\nwaiting", style="bold")
-            for line in waiting:
+            for line in waits:
                 console.print(f"  {clean(line)}")
 
 
@@ -147,7 +146,7 @@ def _about(execution: WorkflowExecution) -> list[str]:
             f"  sub of     execution {parent.workflow_execution_id}, task {parent.task_name}"
             if parent
             else "",
-            f"  params     {clean(str(plain(execution.params)))}" if execution.params else "",
+            f"  params     {clean(json_line(execution.params))}" if execution.params else "",
             f"  retry of   execution {execution.retry_of}" if execution.retry_of else "",
             f"  snapshot   {execution.snapshot[:12]}",
         )
@@ -184,7 +183,7 @@ def _history_table(store: Store, execution: WorkflowExecution) -> Any:
 
 
 def _document(
-    store: Store, execution: WorkflowExecution, waiting: list[str], *, history: bool
+    store: Store, execution: WorkflowExecution, waits: list[str], *, history: bool
 ) -> dict[str, Any]:
     tasks = []
     for run in execution.tasks:
@@ -192,8 +191,14 @@ def _document(
         if history:
             told["history"] = plain(store.history(run.id))
         tasks.append(told)
-    subs = plain(store.sub_executions(execution.id))
-    return {**plain(execution), "tasks": tasks, "sub_executions": subs, "waiting": waiting}
+    held = store.holder()
+    return {
+        **plain(execution),
+        "tasks": tasks,
+        "sub_executions": plain(store.sub_executions(execution.id)),
+        "waiting": waits,
+        "scheduler": plain(held._asdict()) if held is not None else None,
+    }
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Following an execution to its end, for `run` and `execution start --wait`."""
 
+import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from eventflow.cli.screens import screen
 from eventflow.cli.views import LineView, LiveView, View
 from eventflow.cli.watch import Sight, Watch
 from eventflow.clock import Clock
+from eventflow.errors import ConflictError
 from eventflow.model.records import WorkflowExecution
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.runtime.client import Client
@@ -85,7 +87,8 @@ class Follower:
     def _stop(self, sight: Sight, reason: str) -> None:
         for execution in sight.executions:
             if not execution.ended:
-                self.client.stop(execution.id, reason)
+                with contextlib.suppress(ConflictError):  # it has ended since that look
+                    self.client.stop(execution.id, reason)
 
 
 def view_for(*, silent: bool) -> View:

@@ -7,8 +7,9 @@ from eventflow.model.suggest import nearest
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.remote import RemoteClient
 from eventflow.settings import read_settings
+from eventflow.store.listed import WorkflowRecord
 from eventflow.store.places import path_of
-from eventflow.store.ports import Store, WorkflowRecord
+from eventflow.store.ports import Store
 
 NO_SCHEDULER = "no scheduler runs on this store; it waits until one does, as 'eventflow serve'"
 

@@ -1,5 +1,6 @@
 """Options that several commands take, and how their texts are read."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -68,3 +69,16 @@ def read_params(given: list[str] | None) -> dict[str, Any]:
         except JsonValueError:
             params[name] = value
     return params
+
+
+def read_moment(option: str, text: str | None) -> int | datetime | None:
+    """An offset or an instant; one without a zone is by the clocks of this machine's."""
+    if text is None or text.isdecimal():
+        return int(text) if text is not None else None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise EventflowError(
+            f"{option} {text!r} is neither an offset nor a time; write 17, or "
+            f"2026-01-31T09:30:00, with +01:00 or Z for another zone than this machine's"
+        ) from error

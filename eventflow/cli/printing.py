@@ -33,7 +33,12 @@ def note(line: str) -> None:
 
 def say_json(document: Any, *, indent: int | None = 2) -> None:
     """One JSON document to standard output; without indent it is one line of a stream."""
-    say(json.dumps(plain(document), ensure_ascii=False, indent=indent))
+    say(json_line(document, indent=indent))
+
+
+def json_line(document: Any, *, indent: int | None = None) -> str:
+    """A value as JSON text, as people write it too."""
+    return json.dumps(plain(document), ensure_ascii=False, indent=indent)
 
 
 def plain(value: Any) -> Any:

@@ -8,11 +8,12 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from eventflow.cli.overview import headline, latest_runs, tasks_table
+from eventflow.cli.overview import headline, tasks_table
 from eventflow.cli.printing import clean, forget_reader, note, say
 from eventflow.cli.screens import screen
 from eventflow.cli.watch import Sight
 from eventflow.model.status import ALIVE
+from eventflow.runtime.retrying import latest_runs
 
 QUIET_S = 2.0
 _LINES = 8

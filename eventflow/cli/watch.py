@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from eventflow.cli.opened import sketch
-from eventflow.cli.overview import subs_of, waiting_lines
-from eventflow.cli.printing import clean, clock, lasted
+from eventflow.cli.printing import clean, clock, lasted, when
 from eventflow.cli.tails import Tails
 from eventflow.clock import Clock
 from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution
 from eventflow.model.status import TaskStatus
 from eventflow.model.workflow import Workflow
+from eventflow.runtime.standing import subs_of, waiting
 from eventflow.store.ports import Store
 
 _VALUE_WIDTH = 80
@@ -69,7 +69,7 @@ class Watch:
         settled = not self.store.undecided(1)
         self._find()
         news: list[tuple[datetime, str]] = []
-        waiting: list[str] = []
+        waits: list[str] = []
         logs: list[str] = []
         for execution in self._watched.values():
             news += self._moves(execution)
@@ -77,12 +77,13 @@ class Watch:
                 f"{line.run.task_name} | {clean(line.text)}"
                 for line in self._tails.new_lines(execution.tasks)
             ]
-            waiting += waiting_lines(self.store, execution, self._sketch(execution.snapshot))
+            workflow = self._sketch(execution.snapshot)
+            waits += waiting(self.store, execution, workflow, when)
         news += [(event.logged_at or now, _event_line(event)) for event in self._events()]
         lines = [f"{clock(at)}  {text}" for at, text in sorted(news, key=lambda entry: entry[0])]
         over = settled and all(one.ended for one in self._watched.values())
         executions = list(self._watched.values())
-        return Sight(executions, lines + logs, waiting, over, now)
+        return Sight(executions, lines + logs, waits, over, now)
 
     def _find(self) -> None:
         """The execution that was asked for, and the later ones of the family."""

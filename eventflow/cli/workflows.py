@@ -19,7 +19,7 @@ from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.remote import RemoteClient
 from eventflow.runtime.unstarted import explain_workflow
-from eventflow.store.ports import WorkflowRecord
+from eventflow.store.listed import WorkflowRecord
 
 app = typer.Typer(no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Name of a registered workflow.")]

@@ -95,13 +95,13 @@ def new_run(
     behind: Run | None = None,
 ) -> Run:
     """A run in INIT, with the next sequence number (S19)."""
-    by_event = started_by in (deciding.event.key, "command")
+    by_event = started_by in (deciding.trigger_key, "command")
     run = Run(
         id=deciding.new_run_id(),
         task=task.name,
         sequence_number=standing.last_sequence + 1,
         status=TaskStatus.INIT,
-        trigger_turn=deciding.turn if by_event else 0,
+        trigger_turn=deciding.trigger_turn if by_event else 0,
     )
     deciding.change(
         RunCreated(execution_id, run, deciding.at, deciding.turn, started_by, behind, task.pool)

@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from eventflow.core.actions import act
+from eventflow.core.again import REJUDGE, JudgedAgain, act_again, judge_again
 from eventflow.core.alarms import decide_alarm, decide_quiet, past
 from eventflow.core.changes import Change, TurnTaken
 from eventflow.core.commands import decide_command
-from eventflow.core.decision import Deciding, Decision, Outcome
+from eventflow.core.decision import IGNORED_PAUSED, Deciding, Decision, Outcome
 from eventflow.core.executions import create
 from eventflow.core.handover import hand_on
 from eventflow.core.judge import Ask, Judged, judge
@@ -71,9 +72,10 @@ def take(
     deciding = Deciding(world, event, turn, now, at)
     told, latest = _tell(draft, event)
     judged = judge(world, event, ask, level_rules=latest)
+    again = judge_again(world, event, ask, judged) if event.key == REJUDGE else None
     for write in judged.writes:
         deciding.change(write)
-    _decide(deciding, timer, result)
+    _decide(deciding, timer, result, again)
     # A rule may listen to the very report, timer or command that has just been decided (S4).
     _settle(deciding, draft)
     _decide_rules(deciding, judged, told)
@@ -231,9 +233,13 @@ def _was_dropped(standing: Standing, number: int) -> bool:
     return leaving is not None and leaving.sequence_number < number < latest.sequence_number
 
 
-def _decide(deciding: Deciding, timer: Timer | None, result: str | None) -> None:
+def _decide(
+    deciding: Deciding, timer: Timer | None, result: str | None, again: JudgedAgain | None
+) -> None:
     key = deciding.event.key
-    if key.startswith(COMMAND):
+    if again is not None:
+        act_again(deciding, again)
+    elif key.startswith(COMMAND):
         decide_command(deciding, key.removeprefix(COMMAND), deciding.event.value)
     elif key.startswith(REPORT):
         decide_report(deciding, key.removeprefix(REPORT), deciding.event.value, result)
@@ -254,6 +260,9 @@ def _ends_a_sub_execution(event: Event) -> bool:
 def _decide_rules(deciding: Deciding, judged: Judged, told: list[Rule]) -> None:
     """Workflow rules start executions; of each task the first rule that is met acts (S15, S18)."""
     event, world = deciding.event, deciding.world
+    for known in judged.paused:
+        workflow = (known.plan.namespace, known.plan.name)
+        deciding.note(Outcome(None, workflow, IGNORED_PAUSED, action="trigger"))
     for known in judged.triggers:
         execution_id = create(deciding, known, ExecutionType.EVENT, trigger=event)
         workflow = (known.plan.namespace, known.plan.name)

@@ -10,6 +10,9 @@ from eventflow.core.pools import Place, PoolKey, is_counted
 from eventflow.core.world import Draft, LiveExecution, Run, World
 from eventflow.model.event import Event
 
+# What an event comes to that a workflow rule listens to while its workflow is paused (S17).
+IGNORED_PAUSED = "ignored: paused"
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -17,7 +20,8 @@ class Outcome:
 
     Attributes:
         rule: The rule's place among its task's; `None` for a command or the schedule.
-        did: `started`, `restarted`, `stopped`, `ignored: alive`, `shadowed`, `refused: ...`.
+        did: `started`, `restarted`, `stopped`, `ignored: alive`, `shadowed`, `refused: ...`; of a
+            condition that was asked again also `not met` and `failed again`.
         run_id: The run that it started or stopped.
     """
 
@@ -59,6 +63,7 @@ class Deciding:
         now: The batch's time: what deadlines and delays are counted from.
         at: When the event happened, for the history: of a report, when it came.
         pools: Pools in which somebody may be next, with those that asked for a slot (S44).
+        again: The earlier event that is acted on, while one is judged again (S13).
     """
 
     world: World
@@ -66,12 +71,23 @@ class Deciding:
     turn: int
     now: datetime
     at: datetime
+    again: Event | None = None
     changes: list[Change] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     pools: dict[PoolKey, list[Asked]] = field(default_factory=dict)
     _runs: int = 0
     _executions: int = 0
     _applied: int = 0
+
+    @property
+    def trigger_key(self) -> str:
+        """Key of the event that is acted on."""
+        return (self.again or self.event).key
+
+    @property
+    def trigger_turn(self) -> int:
+        """Turn of the event that is acted on: what it starts reads that one (S16)."""
+        return self.turn if self.again is None else self.again.turn
 
     def new_run_id(self) -> int:
         self._runs += 1

@@ -56,7 +56,7 @@ def create(
     )
     trigger_turn = 0
     if trigger is not None:
-        trigger_turn = deciding.turn if retry is None else trigger.turn
+        trigger_turn = deciding.trigger_turn if retry is None else trigger.turn
     deciding.change(ExecutionCreated(record, plan, deciding.turn, command_offset, trigger_turn))
     live = LiveExecution(record, plan)
     if retry is not None:

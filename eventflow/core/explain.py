@@ -47,7 +47,8 @@ class Act:
         run: The run that it was done to; `None` where it is the execution itself.
         workflow: As its snapshot defines it; `None` when the store does not have that.
         decision: `None` for a run that started with its execution.
-        event: The one that was decided then.
+        event: The one that was decided then, or that was judged again then.
+        again: The command that had it judged again.
         verdicts: Of that event.
         earlier: The newest events before it that its condition wants too.
         run_before: Of a retry: the run that was taken over, or runs again (S31).
@@ -58,6 +59,7 @@ class Act:
     workflow: Workflow | None = None
     decision: DecisionRecord | None = None
     event: Event | None = None
+    again: Event | None = None
     verdicts: tuple[VerdictRecord, ...] = ()
     earlier: tuple[Event, ...] = ()
     run_before: int | None = None
@@ -80,6 +82,7 @@ def link_of(act: Act) -> Link:
         condition=condition,
         wrote=wrote,
         event=event,
+        again=act.again,
         remembered=act.earlier,
         scheduled_time=execution.scheduled_time if run is None else None,
         retry_of=execution.retry_of,
@@ -137,6 +140,7 @@ def last_event(
     verdict: VerdictRecord | None,
     wanted: tuple[str, ...],
     ended_at: datetime | None,
+    again: str = "",
 ) -> LastEvent:
     """Say what a rule made of the newest event that it listens to.
 
@@ -144,11 +148,12 @@ def last_event(
         decisions: What the rules of its task came to in that turn.
         wanted: What the rule waits for now, in words.
         ended_at: When the execution ended; `None` while it goes on.
+        again: What came of it when it failed and was asked again, in words.
     """
     if not event.turn:
         return LastEvent(event=event, did="undecided", why="no scheduler has decided it yet")
     if verdict is not None and verdict.error:
-        return LastEvent(event=event, did="failed", why="its condition failed", error=verdict.error)
+        return _failed(event, verdict, again)
     wrote = short_names(verdict.writes) if verdict is not None else {}
     for decision in decisions:
         if decision.rule == rule:
@@ -213,17 +218,19 @@ def last_event_of_trigger(
     paused: bool,
     verdict: VerdictRecord | None,
     wanted: tuple[str, ...],
+    again: str = "",
 ) -> LastEvent:
     """Say what a workflow rule made of the newest event that it listens to.
 
     Args:
         started: The execution of its workflow that the event started.
         paused: Whether the workflow was paused when the event was decided (S17).
+        again: What came of it when it failed and was asked again, in words.
     """
     if not event.turn:
         return LastEvent(event=event, did="undecided", why="no scheduler has decided it yet")
     if verdict is not None and verdict.error:
-        return LastEvent(event=event, did="failed", why="its condition failed", error=verdict.error)
+        return _failed(event, verdict, again)
     wrote = short_names(verdict.writes) if verdict is not None else {}
     if verdict is not None and not verdict.met:
         return LastEvent(event=event, did="not met", why="its condition said no", wrote=wrote)
@@ -234,6 +241,11 @@ def last_event_of_trigger(
     if isinstance(condition, EventCondition) or not is_builtin(condition):
         return LastEvent(event=event, did="not asked", why="the rule did not stand yet")
     return LastEvent(event=event, did="not met", why=f"not enough yet: {' and '.join(wanted)}")
+
+
+def _failed(event: Event, verdict: VerdictRecord, again: str) -> LastEvent:
+    why = f"its condition failed; {again}" if again else "its condition failed"
+    return LastEvent(event=event, did="failed", why=why, error=verdict.error)
 
 
 def _how(act: Act) -> How:
@@ -250,11 +262,13 @@ def _how(act: Act) -> How:
         return How.RULE
     if decision.event_key == "eventflow.command.subrun":
         return How.SUBRUN
+    if decision.action == "trigger":
+        return How.TRIGGER
     if decision.event_key.startswith("eventflow.command."):
         return How.COMMAND
     if run is not None:
         return How.PERIODIC
-    return {"trigger": How.TRIGGER, "schedule": How.SCHEDULE}.get(decision.action, How.UNKNOWN)
+    return How.SCHEDULE if decision.action == "schedule" else How.UNKNOWN
 
 
 def _condition_of(act: Act) -> str:

@@ -34,6 +34,7 @@ class Link:
         rule: The rule's place among its task's, from 0.
         condition: In words.
         wrote: What a user's condition kept when it was met, by name.
+        again: The command by which `event` was judged again, after its condition had failed.
         remembered: Events that came before `event` and were needed too.
         scheduled_time: The due time that an execution stands for.
         retry_of: The execution that this one is the retry of (S31).
@@ -52,6 +53,7 @@ class Link:
     condition: str = ""
     wrote: dict[str, Any] = field(default_factory=dict)
     event: Event | None = None
+    again: Event | None = None
     remembered: tuple[Event, ...] = ()
     scheduled_time: datetime | None = None
     retry_of: int | None = None

@@ -40,6 +40,7 @@ class Verdict:
         writes: State it wrote: name -> JSON text, `None` for forgotten.
         ask_again_at: When it wants to be asked again; aware UTC.
         error: Why it has no answer: the traceback. Then it is not met, and wrote nothing (S13).
+        of_turn: The turn in which it failed at first, when it was asked again; else 0.
     """
 
     execution_id: int | None
@@ -50,6 +51,7 @@ class Verdict:
     writes: tuple[tuple[str, str | None], ...] = ()
     ask_again_at: datetime | None = None
     error: str = ""
+    of_turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,20 @@ Ask = Callable[[Condition, Event, RuleContext, str], Answer]
 
 @dataclass(slots=True)
 class Judged:
-    """All that an event has met, and what the conditions wrote on the way."""
+    """All that an event has met, and what the conditions wrote on the way.
+
+    Attributes:
+        paused: Workflows with a rule that the key matches, and that was not asked (S17).
+        of_turn: The turn in which these conditions failed, when they are asked again; else 0. Then
+            each answer is recorded, also where a built-in has taken the place of what failed.
+    """
 
     triggers: list[Known] = field(default_factory=list)
+    paused: dict[Known, None] = field(default_factory=dict)
     rules: list[tuple[LiveExecution, list[Rule]]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     writes: list[StateWritten] = field(default_factory=list)
+    of_turn: int = 0
 
 
 def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> Judged:
@@ -99,7 +109,7 @@ def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> 
             for rule in matched
             if (level_rules or not rule.condition.is_level)
             and (not taken_over or live.has_never_run(rule.task))
-            and _is_met(live, rule, event, ask, written, judged)
+            and rule_met(live, rule, event, ask, written, judged)
         ]
         if met:
             judged.rules.append((live, met))
@@ -115,9 +125,10 @@ def _judge_triggers(world: World, event: Event, ask: Ask, judged: Judged) -> Non
     written: dict[str, Writes] = {}
     for known, trigger in sorted(found, key=lambda entry: (entry[0].plan.name, entry[1].number)):
         if known.paused:
+            judged.paused[known] = None
             continue
         name = known.plan.name
-        if _trigger_met(known, trigger, event, ask, written.setdefault(name, {}), judged):
+        if trigger_met(known, trigger, event, ask, written.setdefault(name, {}), judged):
             started[name] = known
     judged.triggers.extend(started.values())
 
@@ -137,9 +148,10 @@ def _audience(world: World, event: Event) -> Iterable[LiveExecution]:
     return sorted(found, key=lambda live: live.id)
 
 
-def _is_met(
+def rule_met(
     live: LiveExecution, rule: Rule, event: Event, ask: Ask, written: Writes, judged: Judged
 ) -> bool:
+    """Whether one task rule is met by an event that its key matches; `judged` keeps the answer."""
     if rule.plain:
         return True
     context = _Asked(live.record, live, live.state, written, rule.owner)
@@ -156,13 +168,17 @@ def _is_met(
     return answer.met
 
 
-def _trigger_met(
+def trigger_met(
     known: Known, trigger: Trigger, event: Event, ask: Ask, written: Writes, judged: Judged
 ) -> bool:
+    """The same of one workflow rule."""
+    workflow = (known.plan.namespace, known.plan.name)
     if trigger.plain:
+        if judged.of_turn:
+            verdict = Verdict(None, workflow, "", trigger.number, True, of_turn=judged.of_turn)
+            judged.verdicts.append(verdict)
         return True
     context = _Asked(None, None, known.state, written, trigger.owner)
-    workflow = (known.plan.namespace, known.plan.name)
     answer = _answer(trigger.condition, trigger.users, event, context, ask, known.plan.snapshot)
     _take_over(
         answer,
@@ -189,8 +205,9 @@ def _take_over(
     written.update(writes)
     for name, text in writes.items():
         judged.writes.append(StateWritten(verdict.execution_id, verdict.workflow, name, text))
-    if recorded:
-        judged.verdicts.append(replace(verdict, writes=tuple(writes.items())))
+    if recorded or judged.of_turn:
+        told = replace(verdict, writes=tuple(writes.items()), of_turn=judged.of_turn)
+        judged.verdicts.append(told)
 
 
 def _answer(

@@ -203,6 +203,8 @@ def _because(link: Link, when: When) -> list[str]:
     if link.event is None or link.how not in (How.RULE, How.TRIGGER):
         return []
     lines = [_IN + _event(link.event, when)]
+    if link.again is not None:
+        lines.append(f"{_IN}judged again, by command (offset {link.again.offset})")
     lines += [f"{_IN}and, remembered from before, {_event(one, when)}" for one in link.remembered]
     if link.wrote:
         lines.append(f"{_IN}its condition then kept {_values(link.wrote)}")

@@ -8,6 +8,7 @@ too; else, of two events that a rule wants, both are named, also when one has co
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from eventflow.core.explain import kept_by
 from eventflow.model.condition import AllOf, AnyOf, Condition, Not, TaskStatusCondition
 from eventflow.model.keys import matches, task_key
 from eventflow.model.phrase import phrase
@@ -19,6 +20,7 @@ Statuses = Mapping[str, TaskStatus | None]
 # Place in a rule's condition, as `.0.1` -> the members of the AllOf there that have come (S36).
 Latches = Mapping[str, Collection[int]]
 NOTHING: Latches = {}
+NO_STATE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +31,30 @@ class Waiting:
         missing: In words, each for itself; empty for a task without a rule that starts it: it
             starts with its execution, or by command only, which `possible` tells apart.
         possible: Whether it can still come; a branch not taken is not waited for.
+        came: What the rule wants too, and remembers that it came (S36).
+        rule: Its place among the task's rules; `None`, as `condition`, without a rule.
     """
 
     task: str
     action: TaskAction
     missing: tuple[str, ...]
     possible: bool
+    came: tuple[str, ...] = ()
+    rule: int | None = None
+    condition: Condition | None = None
 
 
-def waits_for(workflow: Workflow, statuses: Statuses, again: Collection[str] = ()) -> list[Waiting]:
+def waits_for(
+    workflow: Workflow,
+    statuses: Statuses,
+    state: Mapping[str, str] = NO_STATE,
+    again: Collection[str] = (),
+) -> list[Waiting]:
     """What the rules of each task that has never run still want, in order of definition.
 
     Args:
         statuses: Task -> status of its latest run; missing or `None` when it has none.
+        state: Name -> JSON text of what the execution's conditions keep (S35).
         again: The tasks that a retry is still to run again (S31); nothing is said of them here.
     """
     coming = _coming(workflow, statuses, again)
@@ -50,13 +63,17 @@ def waits_for(workflow: Workflow, statuses: Statuses, again: Collection[str] = (
         if statuses.get(name) is not None or name in again:
             continue
         starters = _starters(workflow, name)
-        for rule in starters:
+        for number, rule in starters:
+            _, latches = kept_by(state, f"{name}/{number}")
             found.append(
                 Waiting(
                     task=name,
                     action=rule.action,
-                    missing=tuple(missing(rule.condition, statuses)),
+                    missing=tuple(missing(rule.condition, statuses, latches)),
                     possible=_can_be_met(workflow, rule.condition, statuses, coming),
+                    came=tuple(map(phrase, arrived(rule.condition, latches))),
+                    rule=number,
+                    condition=rule.condition,
                 )
             )
         if not starters:
@@ -72,8 +89,10 @@ def never_start(workflow: Workflow) -> list[str]:
     return [name for name in workflow.tasks if name not in coming]
 
 
-def _starters(workflow: Workflow, name: str) -> list[TaskRule]:
-    return [rule for rule in workflow.rules_of(name) if rule.action is not TaskAction.STOP]
+def _starters(workflow: Workflow, name: str) -> list[tuple[int, TaskRule]]:
+    """The rules that can give a task a run, each with its place among the task's rules."""
+    rules = enumerate(workflow.rules_of(name))
+    return [(number, rule) for number, rule in rules if rule.action is not TaskAction.STOP]
 
 
 def _begins(workflow: Workflow, name: str) -> bool:
@@ -97,7 +116,7 @@ def _coming(workflow: Workflow, statuses: Statuses, again: Collection[str] = ())
             if name not in coming
             and any(
                 _can_be_met(workflow, rule.condition, statuses, coming)
-                for rule in _starters(workflow, name)
+                for _, rule in _starters(workflow, name)
             )
         }
         if not more:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from eventflow.errors import EventflowError
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.records import AttemptFailure
 
@@ -18,6 +19,7 @@ MAX_TRACEBACK = 64 * 1024
 _MAX_NAME = 200
 _MAX_ARGS = 16
 _MAX_ARG = 2 * 1024
+_FIRST_FRAMES = 5
 _MAX_FRAMES = 60
 _MAX_CHAIN = 8
 _MAX_MEMBERS = 8
@@ -102,7 +104,7 @@ def _lines(error: BaseException, chain: int) -> list[str]:
     if earlier is not None:
         lines += _lines(earlier, chain - 1) if chain > 1 else ["[... earlier ones left out ...]\n"]
         lines.append(f"\n{joint}\n\n")
-    frames = _frames(error.__traceback__)
+    frames = _frames(error)
     if frames:
         lines += ["Traceback (most recent call last):\n", *frames]
     lines.append(f"{name_of(error)}: {message_of(error)}\n")
@@ -130,15 +132,33 @@ def _members(group: BaseExceptionGroup[BaseException], chain: int) -> list[str]:
     return lines
 
 
-def _frames(trace: TracebackType | None) -> list[str]:
-    """The frames, without those of eventflow that led to the user's code."""
-    outer = trace
+def _frames(error: BaseException) -> list[str]:
+    """The frames, without those of eventflow that led to the user's code.
+
+    What eventflow itself says of a task, as that a command left with exit code 3, has none.
+    """
+    outer = trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OURS):
         trace = trace.tb_next
+    if trace is None and isinstance(error, EventflowError):
+        return []
     trace = trace if trace is not None else outer
     if trace is None:
         return []
+    left_out = _depth(trace) - _FIRST_FRAMES - _MAX_FRAMES
     try:
-        return traceback.format_list(traceback.extract_tb(trace, limit=-_MAX_FRAMES))
+        if left_out <= 0:
+            return traceback.format_list(traceback.extract_tb(trace))
+        first = traceback.extract_tb(trace, limit=_FIRST_FRAMES)
+        last = traceback.extract_tb(trace, limit=-_MAX_FRAMES)
+        mark = f"  [... {left_out} frames left out ...]\n"
+        return [*traceback.format_list(first), mark, *traceback.format_list(last)]
     except Exception:  # reads source files through users' loaders
         return ["  [... frames could not be read ...]\n"]
+
+
+def _depth(trace: TracebackType | None) -> int:
+    depth = 0
+    while trace is not None:
+        depth, trace = depth + 1, trace.tb_next
+    return depth

@@ -36,22 +36,15 @@ _SET_BY_THE_LOG = ("offset", "logged_at", "turn", "workflow_execution_id")
 
 
 class AttemptContext(TaskContext):
-    """The context of one attempt.
-
-    Attributes:
-        environment: What child processes of the task get, so that `eventflow emit` in them is
-            scoped to this execution.
-        own_group: Whether the attempt has a process group of its own, so that what it starts in
-            that group ends with it.
-    """
+    """The context of one attempt."""
 
     def __init__(
         self, job: Job, desk: Desk, log: TaskLog, clock: Clock, *, store_url: str, own_group: bool
     ) -> None:
-        self.environment = {"EVENTFLOW_TASK_EXECUTION": str(job.task_execution.id)}
+        self._environment = {"EVENTFLOW_TASK_EXECUTION": str(job.task_execution.id)}
         if store_url:
-            self.environment["EVENTFLOW_STORE"] = store_url
-        self.own_group = own_group
+            self._environment["EVENTFLOW_STORE"] = store_url
+        self._own_group = own_group
         self._job = job
         self._desk = desk
         self._log = log
@@ -89,6 +82,14 @@ class AttemptContext(TaskContext):
         if self._deterministic is None:
             self._deterministic = _Draws(self._job.task_execution.id, self._desk, self._clock)
         return self._deterministic
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return self._environment
+
+    @property
+    def own_group(self) -> bool:
+        return self._own_group
 
     @property
     def log(self) -> TaskLog:

@@ -264,6 +264,16 @@ class TaskContext(Context):
     def log(self) -> Log:
         """A logger whose lines go into the log of this attempt."""
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables for what the task starts: `eventflow emit` there is scoped by them (S14)."""
+        return {}
+
+    @property
+    def own_group(self) -> bool:
+        """Whether the attempt leads a process group, so that what it starts there ends with it."""
+        return False
+
     @abstractmethod
     def emit(self, key: str, value: Any = None, *, broadcast: bool = False, **fields: Any) -> Event:
         """Emit an event scoped to this execution, or to all with `broadcast` (S14).

@@ -189,6 +189,8 @@ class VerdictRecord:
         rule: The rule's place among its task's, or its workflow's, from 0.
         writes: State that it wrote, by name; `None` where it was forgotten.
         error: The traceback, when it has no answer (S13).
+        of_turn: The turn in which it failed at first, when it was asked again; else 0. The event
+            is then the command that asked.
     """
 
     turn: int
@@ -203,3 +205,4 @@ class VerdictRecord:
     met: bool
     writes: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    of_turn: int = 0

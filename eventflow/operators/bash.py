@@ -67,7 +67,8 @@ class BashOperator(Operator):
 
     def start(self, context: TaskContext) -> None:
         run = context.task_execution.id
-        own_group = not _has_own_group(context)
+        # In a thread there is no group yet that would end with the attempt.
+        own_group = not context.own_group
         process = self._launch(context, own_group=own_group)
         self._running[run] = process
         try:
@@ -86,7 +87,7 @@ class BashOperator(Operator):
         process = self._running.get(context.task_execution.id)
         if process is None:
             return
-        if _has_own_group(context):
+        if context.own_group:
             # The rest is the executor's: it kills the group when the grace is over.
             _signal_group(os.getpgrp(), signal.SIGTERM)
             return
@@ -121,18 +122,13 @@ class BashOperator(Operator):
 
     def _environment(self, context: TaskContext) -> dict[str, str]:
         variables = dict(os.environ)
-        variables.update(getattr(context, "environment", {}))
+        variables.update(context.environment)
         for name, value in fill(self.env, context.inputs).items():
             text = value if isinstance(value, str) else encode(value)
             if "\0" in text:
                 raise CommandError(f"variable {name!r} holds a NUL, which no variable can")
             variables[name] = text
         return variables
-
-
-def _has_own_group(context: TaskContext) -> bool:
-    """Whether the attempt leads a process group, as in a child process; a thread does not."""
-    return bool(getattr(context, "own_group", False))
 
 
 def _wait(process: "subprocess.Popen[bytes]", context: TaskContext) -> int:

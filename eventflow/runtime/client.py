@@ -4,25 +4,36 @@ A client needs the store and its bell, not a scheduler: it writes events, and wh
 woken. Commands are events too; what they came to is read from the store once they are decided.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Protocol, TypeVar
 
 from eventflow.clock import Clock
 from eventflow.core.decide import COMMAND, SENDER
-from eventflow.errors import ConflictError, EventError, NotFoundError, WaitTimeoutError
+from eventflow.errors import (
+    ConflictError,
+    DuplicateEventError,
+    EventError,
+    NotFoundError,
+    WaitTimeoutError,
+)
 from eventflow.model.event import MAX_EVENT_BYTES, Event, check_event
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.keys import check_user_key
 from eventflow.model.records import DecisionRecord, ParentLink, WorkflowExecution
 from eventflow.model.settings import check_pool
 from eventflow.model.status import TaskAction
+from eventflow.runtime.failing import Which, commands_for
 from eventflow.runtime.ids import draw_id
 from eventflow.runtime.retrying import picture_of
 from eventflow.store.ports import Store
 
+log = logging.getLogger("eventflow")
 T = TypeVar("T")
 DECIDED_WITHIN_S = 30.0
+# The value of the event that is judged again goes with it, as text in which quotes are escaped.
+_MAX_REJUDGE_BYTES = 4 * MAX_EVENT_BYTES
 
 
 class Until(Protocol):
@@ -160,7 +171,7 @@ class Client:
     def stop(self, execution_id: int, reason: str = "") -> Event:
         """Ask that an execution be stopped."""
         value = {"workflow_execution_id": execution_id, "reason": reason}
-        return self._command("stop", value, self._namespace(execution_id))
+        return self._command("stop", value, self._namespace_of_living(execution_id))
 
     def task(self, execution_id: int, task: str, action: TaskAction) -> Event:
         """Ask for START, STOP or RESTART of a task."""
@@ -169,7 +180,7 @@ class Client:
             "task": task,
             "action": TaskAction(action).value,
         }
-        return self._command("task", value, self._namespace(execution_id))
+        return self._command("task", value, self._namespace_of_living(execution_id))
 
     def pause(self, namespace: str, workflow: str, *, paused: bool) -> Event:
         """Ask that a workflow start nothing, or go on (S17)."""
@@ -191,10 +202,41 @@ class Client:
         value = {"namespace": namespace, "workflow": workflow, "snapshot": snapshot}
         return self._command("register", value, namespace)
 
+    def rejudge(self, which: Which, *, limit: int = 1000) -> list[Event]:
+        """Ask that conditions that failed be asked again (S13): one command for each event and
+        execution. Who asks again before that is decided asks the same.
+
+        Raises:
+            NotFoundError: If there is no such event.
+            ConflictError: If nothing is there to be asked again; says why.
+        """
+        commands, left_out = commands_for(self.store, which, limit=limit)
+        for why in dict.fromkeys(left_out):
+            log.warning("rejudge.left_out reason=%r", why)
+        return [self._rejudge(name, value) for name, value in commands]
+
+    def _rejudge(self, name: str, value: dict[str, Any]) -> Event:
+        try:
+            return self._command(
+                "rejudge", value, value["namespace"], name, max_bytes=_MAX_REJUDGE_BYTES
+            )
+        except DuplicateEventError as error:
+            raise ConflictError(
+                f"other conditions that failed on event {value['event']['key']!r} (offset "
+                f"{value['event']['offset']}) are being asked again; wait until that is decided"
+            ) from error
+
     def outcome(
         self, command: Event, timeout: float | None = DECIDED_WITHIN_S
     ) -> DecisionRecord | None:
-        """What a command came to; waits until it is decided.
+        """What a command came to first; waits until it is decided. Raises as `outcomes` does."""
+        records = self.outcomes(command, timeout)
+        return records[0] if records else None
+
+    def outcomes(
+        self, command: Event, timeout: float | None = DECIDED_WITHIN_S
+    ) -> list[DecisionRecord]:
+        """All that a command came to; waits until it is decided.
 
         Raises:
             WaitTimeoutError: If nobody decided it in time; it stays in the log.
@@ -215,7 +257,7 @@ class Client:
         for record in records:
             if record.did.startswith("refused: "):
                 raise ConflictError(record.did.removeprefix("refused: "))
-        return records[0] if records else None
+        return records
 
     def _command(
         self,
@@ -244,3 +286,11 @@ class Client:
         if execution is None:
             raise NotFoundError(f"no workflow execution {execution_id} in {self.store.url}")
         return execution.namespace
+
+    def _namespace_of_living(self, execution_id: int) -> str:
+        """The same, where there must be something left to command; the loop has the last word."""
+        namespace = self._namespace(execution_id)
+        status = self.store.execution_status(execution_id)
+        if status is not None and status.ended:
+            raise ConflictError(f"workflow execution {execution_id} has ended {status.value}")
+        return namespace

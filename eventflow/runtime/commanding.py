@@ -1,6 +1,7 @@
 """Commands as methods: the same for the scheduler and for the one in virtual time."""
 
 from abc import ABC, abstractmethod
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from eventflow.errors import EventflowError
@@ -9,6 +10,7 @@ from eventflow.model.records import DecisionRecord, WorkflowExecution
 from eventflow.model.status import TaskAction
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
+from eventflow.runtime.failing import Which
 
 Found = TypeVar("Found")
 
@@ -89,6 +91,51 @@ class Commanding(ABC, Generic[Found]):
             DefinitionError: If the name is no token, or the slots are no number from 0.
         """
         self._obeyed(self.client.set_pool(name, slots, namespace))
+
+    def rejudge(
+        self,
+        event: Event | int | None = None,
+        *,
+        workflow: Workflow | str | None = None,
+        namespace: str = "default",
+        since: datetime | None = None,
+        execution: WorkflowExecution | int | None = None,
+        task_name: str | None = None,
+        rule: int | None = None,
+    ) -> list[DecisionRecord]:
+        """Ask the conditions again that failed on an event, once the cause is mended (S13).
+
+        They see the event of then and the state of now. A rule that is met acts as usual, and what
+        it starts reads that event as its trigger. A running execution keeps its snapshot (S41): a
+        mended condition reaches workflow rules; task rules only where the cause lay outside.
+
+        Args:
+            event: The event or its offset; without one all open ones of a workflow are meant.
+            since: Only of events that the log took from this instant on; aware.
+            execution: Only the task rules of this execution.
+            task_name: Only the rules of this task, or with `rule` this one of them.
+
+        Returns:
+            What each rule came to: `started` and so on, `not met`, or `failed again`.
+
+        Raises:
+            ConflictError: Also if nothing is there to be asked again.
+        """
+        named = _named(workflow, namespace) if workflow is not None else None
+        if event is None and named is None:
+            raise EventflowError("rejudge needs an event, or a workflow whose failed rules to ask")
+        which = Which(
+            offset=event.offset if isinstance(event, Event) else event,
+            workflow=named,
+            since=since,
+            execution_id=id_of(execution) if execution is not None else None,
+            task=task_name,
+            rule=rule,
+        )
+        commands = self.client.rejudge(which)
+        for command in commands:
+            self._obeyed(command)
+        return [record for command in commands for record in self.client.outcomes(command)]
 
     def _act(self, execution: WorkflowExecution | int, task_name: str, action: TaskAction) -> str:
         record = self._obeyed(self.client.task(id_of(execution), task_name, action))

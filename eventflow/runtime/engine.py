@@ -14,15 +14,19 @@ from eventflow.clock import Clock
 from eventflow.core.decision import Decision
 from eventflow.core.judge import Ask
 from eventflow.core.plan import Plan
-from eventflow.core.world import World
-from eventflow.errors import EventflowError, LeaseLostError, StoreError, WorkerLostError
-from eventflow.executors.port import AttemptKey, Executor, Report, ReportKind
+from eventflow.errors import (
+    EventflowError,
+    LeaseLostError,
+    StoreError,
+    StoreGoneError,
+)
+from eventflow.executors.port import AttemptKey, Executor, Report
 from eventflow.model.event import Event
-from eventflow.model.records import AttemptFailure
-from eventflow.model.status import BUSY, TaskAction, TaskStatus
+from eventflow.model.status import TaskAction, TaskStatus
 from eventflow.runtime.client import Client
 from eventflow.runtime.desk import StoreDesk
 from eventflow.runtime.dispatch import Dispatcher, JobMaker, Order, orders_of, redeliveries
+from eventflow.runtime.left import lost_attempts
 from eventflow.runtime.listening import Listeners
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.news import News
@@ -211,6 +215,8 @@ class Engine:
         self.parked = loaded.parked
         for execution_id, reason in loaded.parked.items():
             log.warning("execution.parked id=%s reason=%r", execution_id, reason)
+        if self._store.parked() != loaded.parked:
+            self._store.park(loaded.parked)
         self._loop = Loop(
             store=self._store,
             world=loaded.world,
@@ -223,7 +229,7 @@ class Engine:
         )
         found = self._claimed(loaded, found)
         reported = {report.key for report in found} | taken
-        for report in [*found, *_lost(loaded.world, reported, counted=counted)]:
+        for report in [*found, *lost_attempts(loaded.world, reported, counted=counted)]:
             self._loop.inbox.put(report)
             reported.add(report.key)
         join(loaded.world, self.client)
@@ -267,7 +273,7 @@ class Engine:
                 self._turn()
             while self._loop.inbox:
                 self._loop.step()
-        except LeaseLostError as error:
+        except (LeaseLostError, StoreGoneError) as error:
             self.failure = error
             log.critical("loop.stopped reason=%r", str(error))
         except BaseException as error:
@@ -288,13 +294,15 @@ class Engine:
         try:
             if loop.step():
                 return
-        except LeaseLostError:
+        except (LeaseLostError, StoreGoneError):
             raise
         except StoreError as error:
             log.warning("commit.failed reason=%r again_in_s=%s", str(error), WRITE_AGAIN_S)
             self._bell.wait(WRITE_AGAIN_S)
             return
         self._alarm.set(loop.timers.next_due())
+        # Also without any work: the alarm rings every 30 s.
+        self._bell.check_place()
         self._bell.wait(None)
 
     def _dispatch(self, orders: list[Order]) -> None:
@@ -319,27 +327,3 @@ class Engine:
             self._committed.notify_all()
         self.listeners.tell()
         self._bell.ring_others()
-
-
-def _lost(world: World, reported: set[AttemptKey], *, counted: bool) -> list[Report]:
-    """Attempts that ran under an earlier scheduler and of which nothing at all was found."""
-    found = []
-    for live in world.executions.values():
-        for standing in live.standings.values():
-            for run in (standing.latest, standing.leaving):
-                if run is None or run.status not in BUSY - {TaskStatus.QUEUED, TaskStatus.RETRYING}:
-                    continue
-                if live.runs_workflow(run.task):
-                    continue
-                key = AttemptKey(run.id, run.attempt)
-                if key in reported:
-                    continue
-                failure = AttemptFailure(
-                    attempt=run.attempt,
-                    type_name=WorkerLostError.__name__,
-                    message="the scheduler that ran this attempt has ended",
-                )
-                found.append(
-                    Report(key=key, kind=ReportKind.LOST, failure=failure, counted=counted)
-                )
-    return found

@@ -3,7 +3,6 @@
 What is read of an execution is in `runtime.gathered`; what it means is in `core.explain`.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from eventflow.core.explain import Subject, before, link_of
@@ -11,7 +10,7 @@ from eventflow.core.explanation import ExecutionExplained, Explained, Link, Task
 from eventflow.errors import NotFoundError
 from eventflow.model.records import TaskExecution, TaskExecutionKey
 from eventflow.model.suggest import nearest
-from eventflow.runtime.gathered import NONE_PARKED, Facts
+from eventflow.runtime.gathered import Facts
 from eventflow.runtime.unstarted import explain_workflow
 from eventflow.store.ports import Store
 
@@ -25,7 +24,6 @@ def explain(
     task: str | None = None,
     *,
     namespace: str = "default",
-    parked: Mapping[int, str] = NONE_PARKED,
 ) -> Explained:
     """Explain an execution with all its tasks, one task of it, or what starts a workflow.
 
@@ -33,14 +31,13 @@ def explain(
         key: Id of a workflow execution, the key of a run, or the name of a workflow.
         task: Its newest run is explained, or why there is none.
         namespace: Of the workflow that is named.
-        parked: Execution id -> why it cannot go on, where a scheduler is at hand that knows (S41).
 
     Raises:
         NotFoundError: If there is no such workflow, execution, task or run.
     """
     if isinstance(key, str):
         return explain_workflow(store, namespace, key)
-    told = _Explaining(store, parked)
+    told = _Explaining(store)
     if isinstance(key, TaskExecutionKey):
         return told.task(*key)
     if task is None:
@@ -51,9 +48,8 @@ def explain(
 class _Explaining:
     """One explanation in the making: what was read of an execution is read once."""
 
-    def __init__(self, store: Store, parked: Mapping[int, str]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._parked = parked
         self._facts: dict[int, Facts] = {}
 
     def execution(self, execution_id: int) -> ExecutionExplained:
@@ -156,5 +152,5 @@ class _Explaining:
 
     def _of(self, execution_id: int) -> Facts:
         if execution_id not in self._facts:
-            self._facts[execution_id] = Facts(self._store, execution_id, self._parked)
+            self._facts[execution_id] = Facts(self._store, execution_id)
         return self._facts[execution_id]

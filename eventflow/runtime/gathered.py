@@ -3,9 +3,9 @@
 The workflow is a sketch of the snapshot's definition: to look at it imports no user's code.
 """
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
+from eventflow.core.again import REJUDGE, event_in
 from eventflow.core.explain import Act, also_wanted, kept_by, last_event, rule_condition
 from eventflow.core.explanation import LastEvent, RuleExplained
 from eventflow.core.retried import is_taken_over
@@ -21,6 +21,7 @@ from eventflow.model.rule import TaskRule
 from eventflow.model.sketch import sketch_of
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
+from eventflow.runtime.failing import asked_again, later_verdicts
 from eventflow.runtime.retrying import again_in_words, latest_runs, still_to_do
 from eventflow.store.ports import Store
 
@@ -28,21 +29,17 @@ from eventflow.store.ports import Store
 _LOOKED_THROUGH = 1000
 # The same, of the status facts of its workflow.
 _FACTS = 10_000
-NONE_PARKED: Mapping[int, str] = MappingProxyType({})
 
 
 class Facts:
     """What the store holds about one execution."""
 
-    def __init__(
-        self, store: Store, execution_id: int, parked: Mapping[int, str] = NONE_PARKED
-    ) -> None:
+    def __init__(self, store: Store, execution_id: int) -> None:
         found = store.execution(execution_id)
         if found is None:
             raise NotFoundError(f"no workflow execution {execution_id} in {store.url}")
         self.execution: WorkflowExecution = found
         self._store = store
-        self._parked = parked
         snapshot = store.snapshot(found.snapshot)
         self.workflow: Workflow | None = (
             sketch_of(snapshot.definition) if snapshot is not None else None
@@ -97,6 +94,9 @@ class Facts:
 
     def act(self, run: TaskExecution | None, decision: DecisionRecord | None) -> Act:
         event = self._store.event_of_turn(decision.turn) if decision is not None else None
+        again: Event | None = None
+        if event is not None and event.key == REJUDGE:
+            again, event = event, event_in(event.value["event"])
         verdicts: list[VerdictRecord] = []
         earlier: list[Event] = []
         if decision is not None and event is not None:
@@ -110,6 +110,7 @@ class Facts:
             workflow=self.workflow,
             decision=decision,
             event=event,
+            again=again,
             verdicts=tuple(verdicts),
             earlier=tuple(earlier),
             run_before=self._run_before(run, decision),
@@ -156,8 +157,9 @@ class Facts:
         elif execution.status is WorkflowStatus.INIT:
             limit = f" {self.workflow.max_active}" if self.workflow is not None else ""
             notes.append(f"the execution waits for its turn: at most{limit} run at once")
-        if execution.id in self._parked:
-            notes.append(f"the execution is parked: {self._parked[execution.id]}")
+        parked = self._store.parked().get(execution.id)
+        if parked is not None and not execution.ended:
+            notes.append(f"the execution is parked until its code is at hand: {parked}")
         for known in self._store.workflows():
             named = (known.namespace, known.name)
             if known.paused and named == (execution.namespace, execution.workflow_name):
@@ -217,7 +219,7 @@ class Facts:
         )
 
     def _why(self, sub: WorkflowExecution) -> str:
-        parked = self._parked.get(sub.id)
+        parked = self._store.parked().get(sub.id)
         why = f"parked: {parked}" if parked is not None else sub.reason
         return f" ({why})" if why else ""
 
@@ -264,6 +266,7 @@ class Facts:
             verdict=verdicts[0] if verdicts else None,
             wanted=wanted,
             ended_at=self.execution.end_date,
+            again=_again(self._store, verdicts),
         )
 
     def _newest(self, patterns: tuple[str, ...], until: int | None = None) -> Event | None:
@@ -333,3 +336,8 @@ class Facts:
             if verdict.workflow_execution_id == execution_id
             and (verdict.namespace, verdict.workflow) == name
         ]
+
+
+def _again(store: Store, verdicts: list[VerdictRecord]) -> str:
+    """What came of asking a condition again that had failed; empty where nobody has."""
+    return asked_again(later_verdicts(store, verdicts[0])) if verdicts and verdicts[0].error else ""

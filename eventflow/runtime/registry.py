@@ -17,7 +17,8 @@ from eventflow.model.event import Event
 from eventflow.model.family import with_sub_workflows
 from eventflow.model.operator import Operator
 from eventflow.model.workflow import Workflow, content_hash
-from eventflow.store.ports import SnapshotRecord, Store
+from eventflow.store.listed import SnapshotRecord
+from eventflow.store.ports import Store
 
 log = logging.getLogger("eventflow")
 REGISTER, RETRY = COMMAND + "register", COMMAND + "retry"

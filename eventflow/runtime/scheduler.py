@@ -38,8 +38,9 @@ from eventflow.runtime.news import send
 from eventflow.runtime.registry import Registry
 from eventflow.settings import read_settings
 from eventflow.store.bell import Bell
+from eventflow.store.listed import WorkflowRecord
 from eventflow.store.opening import open_store
-from eventflow.store.ports import Store, WorkflowRecord
+from eventflow.store.ports import Store
 from eventflow.store.selection import Bounds
 
 Receiver = TypeVar("Receiver", bound=Callable[..., Any])
@@ -291,7 +292,7 @@ class Scheduler(Commanding[ExecutionHandle]):
             task_name: A task of that execution: its newest run, or why there is none.
             namespace: Of the workflow that is named.
         """
-        return explain(self.store, key, task_name, namespace=namespace, parked=self.parked)
+        return explain(self.store, key, task_name, namespace=namespace)
 
     def workflows(self) -> list[WorkflowRecord]:
         """The registered workflows."""

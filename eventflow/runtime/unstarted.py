@@ -1,17 +1,17 @@
 """What a workflow's own rules wait for, and why the last event started nothing (S42, S17)."""
 
+from eventflow.core.decision import IGNORED_PAUSED
 from eventflow.core.explain import kept_by, last_event_of_trigger
 from eventflow.core.explanation import LastEvent, RuleExplained, WorkflowExplained
 from eventflow.core.waiting import arrived, missing
 from eventflow.errors import NotFoundError
 from eventflow.model.condition import Condition
-from eventflow.model.event import Event
 from eventflow.model.phrase import phrase
 from eventflow.model.sketch import sketch_of
 from eventflow.model.suggest import nearest
-from eventflow.store.ports import Store, WorkflowRecord
-
-_PAUSE, _RESUME = "eventflow.command.pause", "eventflow.command.resume"
+from eventflow.runtime.failing import asked_again, later_verdicts
+from eventflow.store.listed import WorkflowRecord
+from eventflow.store.ports import Store
 
 
 def explain_workflow(store: Store, namespace: str, name: str) -> WorkflowExplained:
@@ -77,11 +77,12 @@ def _last(
     if not events:
         return None
     event = events[0]
-    started = [
-        one.workflow_execution_id
+    came_to = [
+        one
         for one in store.decisions(command_offset=event.offset)
-        if (one.workflow, one.action, one.did) == (record.name, "trigger", "started")
+        if (one.workflow, one.action) == (record.name, "trigger")
     ]
+    started = [one.workflow_execution_id for one in came_to if one.did == "started"]
     verdicts = [
         verdict
         for verdict in store.verdicts(turn=event.turn)
@@ -93,18 +94,8 @@ def _last(
         event,
         condition,
         started=started[0] if started else None,
-        paused=_paused_at(store, record, event),
+        paused=any(one.did == IGNORED_PAUSED for one in came_to),
         verdict=verdicts[0] if verdicts else None,
         wanted=wanted,
+        again=asked_again(later_verdicts(store, verdicts[0])) if verdicts else "",
     )
-
-
-def _paused_at(store: Store, record: WorkflowRecord, event: Event) -> bool:
-    """Whether the workflow was paused in the turn of an event, by the commands of the log."""
-    commands = store.read(keys=[_PAUSE, _RESUME], namespace=record.namespace, newest=True)
-    earlier = [
-        command
-        for command in commands
-        if command.value["workflow"] == record.name and 0 < command.turn < event.turn
-    ]
-    return bool(earlier) and max(earlier, key=lambda one: one.turn).key == _PAUSE

@@ -27,11 +27,18 @@ from eventflow.model.records import (
 )
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store import queries
-from eventflow.store.data_tables import AttemptFailureTable, PoolTable, SnapshotTable, WorkflowTable
+from eventflow.store.asked import IS_AGAIN, asked_again
+from eventflow.store.data_tables import (
+    AttemptFailureTable,
+    ParkedTable,
+    PoolTable,
+    SnapshotTable,
+    WorkflowTable,
+)
 from eventflow.store.database import Database
+from eventflow.store.listed import SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.log import event_of
 from eventflow.store.places import resolved
-from eventflow.store.ports import SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.records import (
     decision_of,
     execution_of,
@@ -101,14 +108,6 @@ class SqliteBackend:
     def execution_status(self, execution_id: int) -> WorkflowStatus | None:
         status = self._reader.value(queries.EXECUTION_STATUS, (execution_id,))
         return WorkflowStatus(status) if status is not None else None
-
-    def execution_of_command(self, offset: int) -> WorkflowExecution | None:
-        if offset < 1:
-            return None
-        found = self._executions(
-            select(WorkflowExecutionTable).where(WorkflowExecutionTable.command_offset == offset)
-        )
-        return found[0] if found else None
 
     def executions(
         self,
@@ -215,8 +214,11 @@ class SqliteBackend:
         self,
         execution_id: int | None = None,
         *,
+        workflow: tuple[str, str] | None = None,
         turn: int | None = None,
+        of_turn: int | None = None,
         failed: bool = False,
+        unanswered: bool = False,
         limit: int = 1000,
     ) -> list[VerdictRecord]:
         statement = (
@@ -229,8 +231,16 @@ class SqliteBackend:
             statement = statement.where(VerdictTable.workflow_execution_id == execution_id)
         if turn is not None:
             statement = statement.where(VerdictTable.turn == turn)
-        if failed:
+        if of_turn is not None:
+            statement = statement.where(IS_AGAIN, VerdictTable.of_turn == of_turn)
+        if workflow is not None:
+            statement = statement.where(
+                VerdictTable.namespace == workflow[0], VerdictTable.workflow == workflow[1]
+            )
+        if failed or unanswered:
             statement = statement.where(VerdictTable.error != "")
+        if unanswered:
+            statement = statement.where(~asked_again())
         with self._database.session() as session:
             found = session.exec(statement).all()
             return [
@@ -268,6 +278,11 @@ class SqliteBackend:
                 return None
             fields = found.model_dump()
         return snapshot_of(fields, self._database.files)
+
+    def parked(self) -> dict[int, str]:
+        with self._database.session() as session:
+            found = session.exec(select(ParkedTable)).all()
+            return {one.workflow_execution_id: one.reason for one in found}
 
     def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
         statement = select(TimerTable).order_by(col(TimerTable.due_at), TimerTable.key)

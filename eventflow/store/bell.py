@@ -17,7 +17,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from eventflow.store.places import path_of
+from eventflow.store.places import gone, identity_of, path_of
 from eventflow.store.ports import Store
 
 _RING = b"!"
@@ -32,7 +32,9 @@ class Bell:
     """
 
     def __init__(self, store: Store) -> None:
-        self._folder = _folder_of(store.url)
+        self._path = path_of(store.url)
+        self._identity = identity_of(self._path) if self._path is not None else None
+        self._folder = _folder_of(self._path)
         self._lock = threading.Lock()
         self._wakes, self._waker = os.pipe()
         os.set_blocking(self._wakes, False)
@@ -91,6 +93,15 @@ class Bell:
                     heard = True
         return heard
 
+    def check_place(self) -> None:
+        """See whether the store's file is the one that was there at first; cheap.
+
+        Raises:
+            StoreGoneError: If it was deleted, or replaced by another.
+        """
+        if self._path is not None and identity_of(self._path) != self._identity:
+            raise gone(self._path)
+
     def close(self) -> None:
         """Take the sockets away; a second call does nothing. Nobody may be waiting any more."""
         with self._lock:
@@ -141,9 +152,8 @@ class Bell:
                 return
 
 
-def _folder_of(url: str) -> Path | None:
+def _folder_of(path: Path | None) -> Path | None:
     """Where the waiters of this store have their sockets; `None` where no other process can be."""
-    path = path_of(url)
     if path is None:
         return None
     found = path.stat()

@@ -54,6 +54,17 @@ class SnapshotTable(Table, table=True):
     created_at: datetime = Field(sa_type=Instant)
 
 
+class ParkedTable(Table, table=True):
+    """Why executions cannot go on, as the newest scheduler found when it read the store (S41)."""
+
+    __tablename__ = "parked"
+
+    workflow_execution_id: int = Field(
+        primary_key=True, foreign_key="workflow_execution.id", sa_type=Integer
+    )
+    reason: str = Field(sa_type=Text)
+
+
 class ResultTable(Table, table=True):
     """What a run brought, as JSON text (S37)."""
 

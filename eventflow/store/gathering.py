@@ -116,6 +116,7 @@ class _Gathering:
                     json_text(dict(verdict.writes)),
                     verdict.ask_again_at,
                     verdict.error,
+                    verdict.of_turn,
                 )
             )
 

@@ -1,28 +1,30 @@
 """The ledger of a SQLite store: the lease, the batch in one transaction, and the way back."""
 
+import contextlib
 import fcntl
 import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from eventflow.clock import Clock
 from eventflow.core.plan import Plan
-from eventflow.errors import LeaseLostError, StoreBusyError, StoreError
+from eventflow.errors import LeaseLostError, StoreBusyError, StoreError, StoreGoneError
 from eventflow.model.status import ENDED
 from eventflow.store import statements as sql
 from eventflow.store.columns import instant_of, micros_of
 from eventflow.store.database import Database
 from eventflow.store.gathering import rows_of
 from eventflow.store.keeping import kept_in
+from eventflow.store.listed import Held, SnapshotRecord
 from eventflow.store.loading import load
 from eventflow.store.log import content_of, newest_offset
 from eventflow.store.places import within
-from eventflow.store.ports import Batch, Held, Loaded, SnapshotRecord
+from eventflow.store.ports import Batch, Loaded
 from eventflow.store.queries import LEASE
 from eventflow.store.rows import Rows, json_text
 from eventflow.store.writer import Writer
@@ -78,7 +80,9 @@ class SqliteLedger:
         lock, epoch = self._lock, self._epoch
         self._lock, self._epoch = None, -1
         try:
-            self._writer.do(lambda connection: _give_lease(connection, epoch, clean))
+            # Of a file that is gone there is nothing to give back.
+            with contextlib.suppress(StoreGoneError):
+                self._writer.do(lambda connection: _give_lease(connection, epoch, clean))
         finally:
             # Closing it lets go of it, as a crash does.
             os.close(lock)
@@ -137,6 +141,13 @@ class SqliteLedger:
             ]
         )
         self._writer.do(lambda connection: connection.executemany(sql.KEEP_SNAPSHOT.text, row))
+
+    def park(self, reasons: Mapping[int, str]) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(sql.DELETE_PARKED)
+            connection.executemany(sql.PARK, list(reasons.items()))
+
+        self._writer.do(write)
 
     def load(self, plan_of: Callable[[str], Plan]) -> Loaded:
         with self._database.session() as session:

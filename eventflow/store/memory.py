@@ -6,7 +6,7 @@ Nothing here outlives the program. Everything is under one lock.
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,11 @@ from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
 from eventflow.model.status import WORKFLOW_ENDED
 from eventflow.store.gathering import rows_of
+from eventflow.store.listed import Held, SnapshotRecord
 from eventflow.store.loading import Kept, Step, load
 from eventflow.store.memory_reads import MemoryReads
 from eventflow.store.memory_recording import MemoryRecording
-from eventflow.store.ports import Batch, Held, Loaded, SnapshotRecord
+from eventflow.store.ports import Batch, Loaded
 from eventflow.store.recording import Recording
 from eventflow.store.repeats import dedup_key, place, value_hash
 from eventflow.store.rows import Rows, json_text
@@ -110,6 +111,10 @@ class MemoryStore(MemoryReads):
     def keep_snapshot(self, record: SnapshotRecord) -> None:
         with self._lock:
             self._shelves.snapshots.setdefault(record.hash, record)
+
+    def park(self, reasons: Mapping[int, str]) -> None:
+        with self._lock:
+            self._shelves.parked = dict(reasons)
 
     def write_data(self, execution_id: int, key: str, value: str | None) -> None:
         with self._lock:

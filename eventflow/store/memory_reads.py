@@ -21,7 +21,7 @@ from eventflow.model.records import (
     WorkflowExecution,
 )
 from eventflow.model.status import ExecutionType, TaskAction, TaskStatus, WorkflowStatus
-from eventflow.store.ports import SnapshotRecord, TimerRecord, WorkflowRecord
+from eventflow.store.listed import SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.records import (
     decision_of,
     execution_of,
@@ -99,13 +99,6 @@ class MemoryReads:
         row = self._shelves.executions.get(execution_id)
         return WorkflowStatus(row.status) if row is not None else None
 
-    def execution_of_command(self, offset: int) -> WorkflowExecution | None:
-        with self._lock:
-            execution_id = self._shelves.started.get(offset)
-            if execution_id is None:
-                return None
-            return self._execution(self._shelves.executions[execution_id])
-
     def executions(
         self,
         *,
@@ -181,17 +174,24 @@ class MemoryReads:
         self,
         execution_id: int | None = None,
         *,
+        workflow: tuple[str, str] | None = None,
         turn: int | None = None,
+        of_turn: int | None = None,
         failed: bool = False,
+        unanswered: bool = False,
         limit: int = 1000,
     ) -> list[VerdictRecord]:
         with self._lock:
+            newest = {_asked(row): row.turn for row in self._shelves.verdicts} if unanswered else {}
             found = (
                 row
                 for row in reversed(self._shelves.verdicts)
                 if execution_id in (None, row.workflow_execution_id)
+                and workflow in (None, (row.namespace, row.workflow))
                 and turn in (None, row.turn)
-                and (row.error or not failed)
+                and of_turn in (None, row.of_turn)
+                and (row.error or not (failed or unanswered))
+                and newest.get(_asked(row), row.turn) == row.turn
             )
             return [self._verdict(row) for row in islice(found, limit)][::-1]
 
@@ -223,6 +223,10 @@ class MemoryReads:
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None:
         return self._shelves.snapshots.get(snapshot_hash)
+
+    def parked(self) -> dict[int, str]:
+        with self._lock:
+            return dict(self._shelves.parked)
 
     def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
         wanted = set(kinds)
@@ -270,3 +274,9 @@ class MemoryReads:
     def _verdict(self, row: VerdictRow) -> VerdictRecord:
         event = self._shelves.event_at(self._shelves.turns[row.turn])
         return verdict_of(row, event.key, event.offset, event.logged_at)
+
+
+def _asked(row: VerdictRow) -> tuple[object, ...]:
+    """Names the rule, and the event that it was asked about, once or several times."""
+    rule = (row.workflow_execution_id, row.namespace, row.workflow, row.task, row.rule)
+    return (row.of_turn or row.turn, *rule)

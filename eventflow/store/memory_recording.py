@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from eventflow.core.plan import Plan
+from eventflow.store.listed import SnapshotRecord
 from eventflow.store.loading import Kept, load
-from eventflow.store.ports import Loaded, SnapshotRecord
+from eventflow.store.ports import Loaded
 from eventflow.store.recording import Stored, Tables, stored, stored_event
 from eventflow.store.shelves import Shelves
 

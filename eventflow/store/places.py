@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from eventflow.errors import StoreError
+from eventflow.errors import StoreError, StoreGoneError
 
 DEFAULT_URL = "sqlite:///eventflow.db"
 _MEMORY = ("memory", "sqlite://", "sqlite:///:memory:")
@@ -23,11 +23,36 @@ def path_of(url: str) -> Path | None:
     if url in _MEMORY:
         return None
     if not url.startswith(_SQLITE) or not url.removeprefix(_SQLITE):
-        raise StoreError(f"no store can be opened by {url!r}; {_SUPPORTED}")
+        raise StoreError(f"no store can be opened by {url!r}{_hint(url)}; {_SUPPORTED}")
     name = url.removeprefix(_SQLITE)
     if "?" in name or "\0" in name:
         raise StoreError(f"store URL {url!r} must name a file and nothing else; {_SUPPORTED}")
     return Path(name).absolute()
+
+
+def _hint(url: str) -> str:
+    return f"; did you mean '{_SQLITE}{url}.db'?" if url.isidentifier() else ""
+
+
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """What tells a file from any other by its name: device and inode; `None` when it is not there.
+
+    The inode is what an open store goes on with, whatever becomes of the name.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def gone(path: Path) -> StoreGoneError:
+    """The error of a store whose file is not the one that was opened any more."""
+    became = "was replaced by another file" if path.exists() else "was deleted"
+    return StoreGoneError(
+        f"store {str(path)!r} {became} while it was open; nothing more is written. Put the file "
+        f"back, or start again with the one that is there"
+    )
 
 
 def files_beside(path: Path) -> Path:

@@ -3,11 +3,11 @@
 `memory` keeps all of it in dicts, `sqlite` in one file; one contract suite holds them together.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Unpack
+from typing import Protocol, Unpack
 
 from eventflow.core.changes import Commanded
 from eventflow.core.decision import Decision
@@ -25,6 +25,7 @@ from eventflow.model.records import (
     WorkflowExecution,
 )
 from eventflow.model.status import TaskStatus, WorkflowStatus
+from eventflow.store.listed import Held, SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.selection import Which
 
 
@@ -47,58 +48,6 @@ class Batch:
     read_to: int
     counters: Counters
     now: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotRecord:
-    """One snapshot of a workflow: where its code lies, never the code itself (S41).
-
-    Attributes:
-        folder: Absolute folder of its source files; empty for a workflow of a running program.
-        entry: The defining file, relative to `folder`.
-    """
-
-    hash: str
-    namespace: str
-    workflow: str
-    folder: str
-    entry: str
-    definition: dict[str, Any]
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowRecord:
-    """One registered workflow."""
-
-    namespace: str
-    name: str
-    snapshot: str
-    paused: bool
-    registered_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerRecord:
-    """What is due next; `after` is the instant up to which a schedule is accounted for."""
-
-    key: str
-    kind: str
-    due_at: datetime
-    namespace: str
-    workflow: str
-    workflow_execution_id: int
-    task: str
-    after: datetime | None
-
-
-class Held(NamedTuple):
-    """Who holds the store: for the message that refuses a second scheduler."""
-
-    pid: int
-    host: str
-    since: datetime
-    program: str
 
 
 @dataclass(slots=True)
@@ -214,6 +163,9 @@ class Ledger(Protocol):
         """Store where a snapshot's code is; a snapshot that is known stays as it is."""
         ...
 
+    def park(self, reasons: Mapping[int, str]) -> None:
+        """Keep why executions cannot go on, in the place of what was kept (S41)."""
+
 
 class StateBackend(Protocol):
     """What users and tasks ask: executions, results, history, workflow data."""
@@ -224,10 +176,6 @@ class StateBackend(Protocol):
 
     def execution_status(self, execution_id: int) -> WorkflowStatus | None:
         """The status of one execution; cheap."""
-        ...
-
-    def execution_of_command(self, offset: int) -> WorkflowExecution | None:
-        """The execution that a run command started, without its tasks."""
         ...
 
     def executions(
@@ -293,14 +241,19 @@ class StateBackend(Protocol):
         self,
         execution_id: int | None = None,
         *,
+        workflow: tuple[str, str] | None = None,
         turn: int | None = None,
+        of_turn: int | None = None,
         failed: bool = False,
+        unanswered: bool = False,
         limit: int = 1000,
     ) -> list[VerdictRecord]:
-        """The newest answers of users' conditions, in turn order (S9): of one
-        execution, of one turn, or of all.
+        """The newest answers of users' conditions that fit, in turn order (S9).
 
-        With `failed` only those that have no answer but an error (S13).
+        Args:
+            of_turn: Those that were asked again because they had failed in that turn.
+            failed: Only those that have no answer but an error (S13).
+            unanswered: Of these only where the condition was not asked again since.
         """
         ...
 
@@ -321,6 +274,10 @@ class StateBackend(Protocol):
         ...
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None: ...
+
+    def parked(self) -> dict[int, str]:
+        """Execution id -> why the newest scheduler found that it cannot go on (S41)."""
+        ...
 
     def timers(self, kinds: Iterable[str] = ()) -> list[TimerRecord]:
         """What is due, earliest first."""

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Protocol
 from eventflow.core.plan import Plan
 from eventflow.model.event import Event
 from eventflow.store.columns import instant_of, micros_of
-from eventflow.store.ports import Loaded, SnapshotRecord
+from eventflow.store.listed import SnapshotRecord
+from eventflow.store.ports import Loaded
 from eventflow.store.rows import (
     DecisionRow,
     ExecutionRow,

@@ -14,7 +14,8 @@ from typing import Any, TextIO
 from eventflow.core.plan import Plan
 from eventflow.errors import StoreError
 from eventflow.store.columns import instant_of, micros_of
-from eventflow.store.ports import Loaded, SnapshotRecord
+from eventflow.store.listed import SnapshotRecord
+from eventflow.store.ports import Loaded
 from eventflow.store.recording import TABLES, Recording, Tables
 
 VERSION = 1

@@ -20,7 +20,7 @@ from eventflow.model.records import (
 )
 from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
-from eventflow.store.ports import TimerRecord, WorkflowRecord
+from eventflow.store.listed import TimerRecord, WorkflowRecord
 from eventflow.store.rows import (
     DecisionRow,
     ExecutionRow,
@@ -161,6 +161,7 @@ def verdict_of(
             for name, text in read(row.writes).items()
         },
         error=row.error,
+        of_turn=row.of_turn,
     )
 
 

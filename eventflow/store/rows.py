@@ -128,7 +128,10 @@ class DecisionRow(NamedTuple):
 
 
 class VerdictRow(NamedTuple):
-    """What a user's condition said; `number` orders those of one turn. `writes` is JSON text."""
+    """What a user's condition said; `number` orders those of one turn. `writes` is JSON text.
+
+    `of_turn` is the turn in which it failed at first, when it was asked again; else 0.
+    """
 
     turn: int
     number: int
@@ -141,6 +144,7 @@ class VerdictRow(NamedTuple):
     writes: str
     ask_again_at: datetime | None
     error: str
+    of_turn: int
 
 
 # Before the name of a task: what a retry is still to do with it (S31). Names of conditions' states

@@ -38,8 +38,8 @@ def prepare(path: Path, *, create: bool) -> None:
     if not path.exists():
         if not create:
             raise StoreError(
-                f"there is no store at {str(path)!r}; check the path, or start a scheduler there "
-                f"first: it makes the store"
+                f"there is no store at {str(path)!r}; name another by --store or EVENTFLOW_STORE, "
+                f"or start a scheduler, which makes it: 'eventflow serve FILE'"
             )
         _make_file(path)
     if not path.is_file():

@@ -7,7 +7,7 @@ from typing import Any
 
 from eventflow.core.world import Counters
 from eventflow.model.event import Event
-from eventflow.store.ports import SnapshotRecord
+from eventflow.store.listed import SnapshotRecord
 from eventflow.store.repeats import DedupKey, Seen
 from eventflow.store.rows import (
     DecisionRow,
@@ -38,7 +38,6 @@ class Shelves:
         turns: Turn -> offset.
         decided_at: Offset -> when it was decided, of events that were in the log before.
         run_ids: Execution id -> its runs, in order of their ids.
-        started: Offset of a run command -> the execution that it started.
     """
 
     cursor: int = 0
@@ -52,7 +51,6 @@ class Shelves:
     pools: dict[tuple[str, str], PoolRow] = field(default_factory=dict)
     snapshots: dict[str, SnapshotRecord] = field(default_factory=dict)
     executions: dict[int, ExecutionRow] = field(default_factory=dict)
-    started: dict[int, int] = field(default_factory=dict)
     runs: dict[int, RunRow] = field(default_factory=dict)
     run_ids: dict[int, list[int]] = field(default_factory=dict)
     history: dict[int, list[HistoryRow]] = field(default_factory=dict)
@@ -66,6 +64,7 @@ class Shelves:
     failures: dict[int, list[FailureRow]] = field(default_factory=dict)
     data: dict[tuple[int, str], str] = field(default_factory=dict)
     drawn: dict[tuple[int, str], str] = field(default_factory=dict)
+    parked: dict[int, str] = field(default_factory=dict)
 
     def event_at(self, offset: int) -> Event:
         return self.events[offset - 1]
@@ -115,8 +114,6 @@ class Shelves:
     def _take_executions(self, rows: Rows) -> None:
         for row in rows.executions:
             self.executions[row.id] = row
-            if row.command_offset:
-                self.started[row.command_offset] = row.id
         for new, old in rows.data_copied:
             found = [(key, text) for (owner, key), text in self.data.items() if owner == old]
             self.data.update({(new, key): text for key, text in found})

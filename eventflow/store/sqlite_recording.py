@@ -16,9 +16,10 @@ from eventflow.model.jsonvalue import read
 from eventflow.store.compiled import table
 from eventflow.store.database import Database
 from eventflow.store.keeping import kept_in
+from eventflow.store.listed import SnapshotRecord
 from eventflow.store.loading import load
 from eventflow.store.places import resolved
-from eventflow.store.ports import Loaded, SnapshotRecord
+from eventflow.store.ports import Loaded
 from eventflow.store.recording import KEYS, TABLES, Stored
 
 # The order of deciding; the tables that are not named have it in their key.

@@ -23,7 +23,7 @@ from eventflow.store.rows import (
 
 _CURSOR, _EVENT, _OUTBOX = table("cursor"), table("event"), table("outbox")
 _STATE, _TIMER, _WORKFLOW = table("state"), table("timer"), table("workflow")
-_DATA = table("workflow_data")
+_DATA, _PARKED = table("workflow_data"), table("parked")
 
 # An event that is new has not been decided by an earlier batch.
 INSERT_EVENT = insert_into(
@@ -51,6 +51,8 @@ PUT_POOL = insert_into("pool", PoolRow._fields, on_repeat="REPLACE")
 PUT_TIMER = insert_into("timer", TimerRow._fields, on_repeat="REPLACE")
 PUT_RESULT = insert_into("result", ("task_execution_id", "value"), on_repeat="REPLACE")
 PUT_DATA = insert_into("workflow_data", _DATA.c.keys(), on_repeat="REPLACE")
+DELETE_PARKED = text_of(delete(_PARKED))
+PARK = insert_into("parked", _PARKED.c.keys()).text
 KEEP_SNAPSHOT = insert_into("snapshot", table("snapshot").c.keys(), on_repeat="IGNORE")
 KEEP_VALUE = insert_into(
     "deterministic_value", table("deterministic_value").c.keys(), on_repeat="IGNORE"

@@ -109,12 +109,6 @@ class WorkflowExecutionTable(Table, table=True):
         CheckConstraint(one_of("execution_type", ExecutionType), name="workflow_execution_type"),
         Index("workflow_execution_live", "status", sqlite_where=text(LIVE)),
         Index("workflow_execution_workflow", "workflow"),
-        Index(
-            "workflow_execution_command",
-            "command_offset",
-            unique=True,
-            sqlite_where=text("command_offset > 0"),
-        ),
         # S40: an attempt of a run has one sub-execution.
         Index(
             "workflow_execution_parent",
@@ -238,7 +232,11 @@ class VerdictTable(Table, table=True):
     """What a user's condition said about an event: a replay reads it instead of asking (S9)."""
 
     __tablename__ = "verdict"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (
+        # What was asked again (S13), which is little of it.
+        Index("verdict_again", "of_turn", sqlite_where=text("of_turn > 0")),
+        {"sqlite_with_rowid": False},
+    )
 
     turn: int = Field(primary_key=True, sa_type=BigInteger)
     number: int = Field(primary_key=True)
@@ -251,6 +249,7 @@ class VerdictTable(Table, table=True):
     writes: str = Field(sa_type=Text)
     ask_again_at: datetime | None = Field(sa_type=Instant)
     error: str = Field(sa_type=Text)
+    of_turn: int = Field(sa_type=BigInteger)
 
 
 class StateTable(Table, table=True):

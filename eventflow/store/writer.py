@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from eventflow.errors import EventflowError, StoreError
 from eventflow.store.database import connect, store_error
+from eventflow.store.places import gone, identity_of
 
 T = TypeVar("T")
 
@@ -52,6 +53,7 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = connect(path)
+        self._identity = identity_of(path)
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._door = threading.Lock()
         self._closed = False
@@ -131,6 +133,9 @@ class Writer:
 
     def _transact(self, jobs: list[_Job[Any]]) -> None:
         connection = self._connection
+        if identity_of(self._path) != self._identity:
+            # SQLite would go on in a file without a name, and acknowledge what is lost.
+            raise gone(self._path)
         self._begin()
         written = False
         for job in jobs:

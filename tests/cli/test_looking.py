@@ -51,6 +51,7 @@ def test_text_for_people_names_what_is_there(filled: Shell) -> None:
     assert "Traceback" in shown
     assert "by night" in filled("workflow", "show", "nightly").stdout
     assert "eventflow.command.run" in filled("event", "list", "--all").stdout
+    assert "nightly: started" in filled("event", "list", "--all").stdout
 
 
 def test_a_registered_workflow_is_drawn_as_its_file_is(filled: Shell) -> None:

@@ -129,3 +129,25 @@ def test_while_serve_holds_the_store_the_same_workflow_runs_there(shell: Shell) 
     assert "eventflow serve" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert code == 0
+
+
+def test_a_command_that_fails_shows_its_exit_code_and_its_last_output(shell: Shell) -> None:
+    (shell.folder / "breaks.py").write_text(
+        "from eventflow import BashOperator, Workflow\n"
+        "with Workflow('breaks') as breaks:\n"
+        "    BashOperator('a', bash_command='echo first; seq 9; echo no order >&2; exit 3')\n"
+    )
+
+    done = shell("run", "breaks.py", "--param", 'day={"a": [null]}')
+
+    told = done.stdout[done.stdout.index("a #1 failed:") :]
+    assert "CommandError: bash left with exit code 3" in told
+    assert "its last output:" in told
+    assert "  no order" in told
+    assert "first" not in told
+    assert "bash.py" not in done.stdout
+    listed = shell.json("execution", "list", "--status", "failed", "--status", "Running")
+    assert [one["id"] for one in listed] == [1]
+    shown = shell("execution", "show", 1, "--store", "eventflow.db").stdout
+    assert 'params     {"day": {"a": [null]}}' in shown
+    assert "its last output:" in shown

@@ -138,3 +138,31 @@ def _of_session(leader: int) -> list[int]:
             except ProcessLookupError:
                 continue
     return found
+
+
+TICKS = """
+from eventflow import BashOperator, Every, Workflow
+with Workflow("ticks", schedule=Every(seconds=1)) as ticks:
+    BashOperator("a", bash_command="true", autostart=False)
+"""
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_that_is_deleted_or_replaced_ends_it_with_the_reason(
+    shell: Shell, replaced: bool
+) -> None:
+    (shell.folder / "ticks.py").write_text(TICKS)
+    store = shell.folder / "eventflow.db"
+    with shell.begin("serve", "ticks.py", "--grace", "0") as program:
+        program.line("ready")
+        if replaced:
+            store.rename(shell.folder / "moved.db")
+            store.write_bytes((shell.folder / "moved.db").read_bytes())
+        else:
+            store.unlink()
+        code, _, errors = program.end()
+
+    assert code == 1
+    became = "was replaced by another file" if replaced else "was deleted"
+    assert f"eventflow.db' {became} while it was open" in errors
+    assert "Traceback" not in errors

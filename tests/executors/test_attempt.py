@@ -112,3 +112,22 @@ def test_a_circle_of_causes_ends() -> None:
     first.__cause__, second.__cause__ = second, first
 
     assert "earlier ones left out" in failure_of(first, 1).traceback
+
+
+def test_a_deep_traceback_keeps_its_head_and_its_end() -> None:
+    def fall(depth: int) -> None:
+        if depth == 0:
+            raise ValueError("at the bottom")
+        fall(depth - 1)
+
+    def begin() -> None:
+        fall(200)
+
+    with pytest.raises(ValueError, match="bottom") as caught:
+        begin()
+
+    told = failure_of(caught.value, 1).traceback
+    assert told.startswith("Traceback (most recent call last):")
+    assert "in begin" in told
+    assert "frames left out ...]" in told
+    assert told.endswith("ValueError: at the bottom\n")

@@ -128,3 +128,10 @@ def test_without_bash_it_says_so(shell: Harness, monkeypatch: pytest.MonkeyPatch
 
     assert failure is not None
     assert "there is no 'bash'" in failure.message
+
+
+def test_an_exit_code_is_told_without_frames_of_ours(shell: Harness) -> None:
+    report = shell.run("exit_3")
+
+    assert report.failure is not None
+    assert report.failure.traceback == "CommandError: bash left with exit code 3\n"

@@ -214,8 +214,9 @@ def test_executions_of_a_program_go_on_when_it_defines_the_same_workflow_again(
         scheduler.client.until(lambda: _ended(scheduler, execution_id, "a"), SOON_S)
     with Scheduler(url(tmp_path)) as scheduler:
         assert list(scheduler.parked) == [execution_id]
+        assert scheduler.store.parked() == scheduler.parked
         scheduler.register(waits())
-        assert scheduler.parked == {}
+        assert scheduler.parked == scheduler.store.parked() == {}
 
         scheduler.emit("go")
 

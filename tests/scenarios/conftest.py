@@ -12,8 +12,11 @@ from eventflow.testing import VirtualScheduler
 
 
 @pytest.fixture(autouse=True)
-def _every_story_replays_equal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _every_story_replays_equal(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[None]:
     """Whatever a test tells a VirtualScheduler comes out equal when it is replayed (S9)."""
+    steady = request.node.get_closest_marker("unsteady") is None
     made: list[VirtualScheduler] = []
     begin = VirtualScheduler.__init__
 
@@ -25,7 +28,7 @@ def _every_story_replays_equal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     yield
     for scheduler in made:
         if hasattr(scheduler, "_loop"):
-            found = scheduler.replay(ask=True)
+            found = scheduler.replay(ask=steady)
             assert found.equal, found
             assert (
                 found.events == scheduler.store.load(scheduler._registry.plan).world.counters.turn

@@ -158,6 +158,28 @@ def test_events_for_a_paused_workflow_start_nothing_and_running_executions_go_on
     assert [one.execution_type for one in scheduler.executions()] == ["MANUAL", "EVENT"]
 
 
+@pytest.mark.rule("S17", "S42")
+def test_an_event_for_a_paused_workflow_leaves_a_note_only_where_its_key_matched() -> None:
+    with Workflow("w") as workflow:
+        Work("a")
+    workflow.trigger_on_event("data.*")
+    workflow.trigger_on_condition(SumReaches("data.arrived", 1))
+    with Workflow("other") as other:
+        Work("b")
+    other.trigger_on_event("else")
+    scheduler = VirtualScheduler(workflow, other)
+    scheduler.pause(workflow)
+    scheduler.pause(other)
+
+    event = scheduler.emit("data.arrived", 1)
+
+    came_to = scheduler.store.decisions(command_offset=event.offset)
+    assert [(one.workflow, one.action, one.did) for one in came_to] == [
+        ("w", "trigger", "ignored: paused")
+    ]
+    assert scheduler.store.verdicts() == []
+
+
 @pytest.mark.rule("S24", "S35")
 def test_a_condition_of_the_users_remembers_what_it_has_seen() -> None:
     with Workflow("w") as workflow:

@@ -6,9 +6,9 @@ from scenario_tasks import Work
 
 from eventflow import AllOf, AnyOf, Condition, EventCondition, Workflow, WorkflowExecution
 from eventflow import TaskStatusCondition as Status
-from eventflow.cli.overview import waiting_lines
 from eventflow.core.explanation import How, TaskExplained
 from eventflow.core.telling import tell
+from eventflow.runtime.standing import waiting
 from eventflow.testing import VirtualScheduler
 
 pytestmark = pytest.mark.rule("S31", "S42")
@@ -114,7 +114,7 @@ def test_what_waits_to_run_again_says_for_what(condition: Condition, began: str)
 
     once = "runs again, as in execution 1, once a is SUCCESS or FAILED"
     assert f"  it {once} (now RUNNING)" in told(scheduler, new, "b")
-    lines = waiting_lines(scheduler.store, new, workflow)
+    lines = waiting(scheduler.store, new, workflow, str)
     assert f"b {once} (now RUNNING)" in lines
     assert "c waits for b is SUCCESS (not started yet)" in lines
     assert "  it is taken over from execution 1 once the execution begins" in told(

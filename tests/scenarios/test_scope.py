@@ -192,6 +192,8 @@ def test_a_paused_workflow_remembers_nothing_of_what_it_did_not_see() -> None:
         "registered",
         "paused",
         "ignored: paused already",
+        "ignored: paused",
+        "ignored: paused",
         "resumed",
     ]
 

@@ -1,6 +1,7 @@
 """What users and tasks ask a store: executions, results, history, data (S37, S39)."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,8 @@ from conftest import Opens
 from shop import chain, nightly, shop
 from story import START, StillClock, Story
 
-from eventflow.model.records import AttemptFailure
+from eventflow.core.again import REJUDGE, carried
+from eventflow.model.records import AttemptFailure, VerdictRecord
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store.ports import Store
 
@@ -53,8 +55,6 @@ def test_an_execution_is_read_with_its_tasks_oldest_first(story: Story, held: St
 def test_what_is_not_there_is_none(store: Store) -> None:
     assert store.execution(1) is None
     assert store.execution_status(1) is None
-    assert store.execution_of_command(1) is None
-    assert store.execution_of_command(0) is None
     assert store.task_execution(1) is None
     assert store.task_status(1, "a") is None
     assert store.result(1) is None
@@ -86,11 +86,9 @@ def test_an_execution_is_found_by_its_command(story: Story, held: Store) -> None
     (decision, *_) = story.run("chain")
     story.emit("orders.paid")
 
-    found = held.execution_of_command(decision.event.offset)
+    (found,) = held.decisions(command_offset=decision.event.offset)
 
-    assert found is not None
-    assert found.id == 1
-    assert held.execution_of_command(decision.event.offset + 1) is None
+    assert (found.workflow_execution_id, found.action) == (1, "run")
 
 
 def test_executions_are_listed_newest_first_and_by_what_is_asked(story: Story, held: Store) -> None:
@@ -213,6 +211,36 @@ def test_answers_of_conditions_are_kept_with_their_events(story: Story, held: St
     assert held.verdicts(failed=True, limit=1) == [of_trigger]
     assert held.verdicts(2) == []
     assert held.verdicts(turn=met.turn) == [met]
+
+
+def test_what_failed_is_open_until_the_same_rule_was_asked_again(story: Story, held: Store) -> None:
+    story.run("shop")
+    story.emit("recall", "raise")
+    story.emit("recall", "raise")
+    first, second = held.verdicts(failed=True)
+
+    def again(of: VerdictRecord, value: object) -> None:
+        found = held.event_of_turn(of.turn)
+        assert found is not None
+        story.command(
+            "rejudge",
+            workflow_execution_id=1,
+            namespace="default",
+            workflow="shop",
+            rules=[["ship", 1]],
+            started=None,
+            event=carried(replace(found, value=value)),
+        )
+
+    again(second, "raise")
+    failed_again = held.verdicts(failed=True)[-1]
+    assert (failed_again.of_turn, failed_again.event_key) == (second.turn, REJUDGE)
+    assert held.verdicts(unanswered=True) == [first, failed_again]
+    again(second, 1)
+    assert held.verdicts(unanswered=True) == [first]
+    assert [one.of_turn for one in held.verdicts(of_turn=second.turn)] == [second.turn] * 2
+    assert held.verdicts(unanswered=True, workflow=("default", "chain")) == []
+    assert held.verdicts(unanswered=True, workflow=("default", "shop")) == [first]
 
 
 def test_what_conditions_keep_is_read_by_execution_and_by_workflow(

@@ -13,6 +13,7 @@ from conftest import Opens
 from processes import Other
 from story import StillClock, event
 
+from eventflow.errors import StoreGoneError
 from eventflow.store.bell import Bell
 from eventflow.store.memory import MemoryStore
 from eventflow.store.ports import Store
@@ -216,3 +217,15 @@ def test_a_long_runtime_folder_leaves_nobody_deaf(
     assert ours.wait(20)
     ours.close()
     theirs.close()
+
+
+def test_it_sees_that_the_file_was_deleted(url: str, opens: Opens, runtime: Path) -> None:
+    bell = Bell(opens())
+    try:
+        bell.check_place()
+        Path(url.removeprefix("sqlite:///")).unlink()
+
+        with pytest.raises(StoreGoneError, match="was deleted"):
+            bell.check_place()
+    finally:
+        bell.close()

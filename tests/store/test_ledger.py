@@ -17,7 +17,8 @@ from eventflow.core.world import Counters
 from eventflow.errors import LeaseLostError, StoreBusyError, StoreError
 from eventflow.model.status import TaskStatus
 from eventflow.store.gathering import rows_of
-from eventflow.store.ports import Batch, SnapshotRecord, Store
+from eventflow.store.listed import SnapshotRecord
+from eventflow.store.ports import Batch, Store
 
 
 def batch_of(*decisions: Decision, **parts: Any) -> Batch:

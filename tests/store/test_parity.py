@@ -131,11 +131,13 @@ def check_reads(story: Story) -> None:
         same(question)
     same("read", keys=["**", "eventflow.**"], limit=5000)
     for offset in range(1, one.last_offset() + 1):
-        same("execution_of_command", offset)
         same("decisions", command_offset=offset)
         same("decided_offset", offset)
     for turn in range(1, story.world.counters.turn + 1):
         same("event_of_turn", turn)
+        same("verdicts", of_turn=turn)
+    for unanswered in (False, True):
+        same("verdicts", failed=True, unanswered=unanswered)
     for timer in one.timers():
         same("last_fired", timer.key)
 

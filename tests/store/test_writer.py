@@ -9,7 +9,7 @@ import pytest
 from conftest import Opens
 from story import event
 
-from eventflow.errors import DuplicateEventError, StoreError
+from eventflow.errors import DuplicateEventError, StoreError, StoreGoneError
 from eventflow.store.schema import prepare
 from eventflow.store.writer import Writer
 
@@ -186,3 +186,20 @@ def test_what_was_asked_for_before_the_end_is_written(path: Path) -> None:
     assert keys(path) == {str(number) for number in range(10)}
     with pytest.raises(StoreError, match="closed"):
         writer.do(put("late"))  # type: ignore[arg-type]  # any work
+
+
+def test_nothing_is_acknowledged_in_a_file_that_was_deleted_or_replaced(
+    writer: Writer, path: Path
+) -> None:
+    writer.do(put("a"))
+    path.rename(path.with_name("moved.db"))
+    with pytest.raises(StoreGoneError, match="was deleted"):
+        writer.do(put("b"))
+    path.with_name("moved.db").rename(path)
+    writer.do(put("c"))
+    assert keys(path) == {"a", "c"}
+
+    path.rename(path.with_name("moved.db"))
+    path.write_bytes(b"")
+    with pytest.raises(StoreGoneError, match="was replaced"):
+        writer.do(put("d"))
