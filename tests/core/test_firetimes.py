@@ -1,26 +1,22 @@
 """When schedules are due (S32) and what becomes of the times that passed unseen (S33).
 
-The oracle is a watcher who looks at a zone's clock at every minute of UTC and knows cron by the
-reader below. He fires an expression that runs every hour when the clock shows one of its times; any
-other when the clock shows, or has passed, one of its times that it had not reached before.
+The oracle is the watcher of `watcher.py`; `zones.py` holds every zone against him.
 """
 
-import calendar
 import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
+from watcher import DAY, MINUTE, MONTHS, WEEKDAYS, Reading, clock, read_field, watch
 
 from eventflow.core.firetimes import Due, due_times, fired_and_skipped, last_due, next_due
 from eventflow.errors import ScheduleError
 from eventflow.model.schedule import Catchup, Cron, Every, Schedule
 
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 # A zone and a day on which its clocks change.
@@ -53,90 +49,6 @@ CHANGES = [
     ("Asia/Kolkata", "2026-06-15"),
     ("UTC", "2026-12-31"),
 ]
-
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-
-
-def read_field(text: str, low: int, size: int, names: tuple[str, ...] = ()) -> set[int]:
-    """The values that one field names; a range may pass the end of the field and begin anew."""
-    found: set[int] = set()
-    for item in text.split(","):
-        span, _, step = item.partition("/")
-        begin, _, end = span.replace("*", f"{low}-{low + size - 1}").partition("-")
-        first, last = (
-            low + names.index(value) if value in names else int(value or -1)
-            for value in (begin, end or (str(low + size - 1) if step else begin))
-        )
-        last += size if last < first else 0
-        found |= {low + (n - low) % size for n in range(first, last + 1, int(step or 1))}
-    return found
-
-
-@lru_cache(maxsize=10_000)
-def names_day(day: date, of_month: str, of_week: str) -> bool:
-    last = calendar.monthrange(day.year, day.month)[1]
-    numbers = ",".join(item for item in of_month.split(",") if item != "l")
-    if of_month.endswith("w"):
-        workdays = [n for n in range(1, last + 1) if day.replace(day=n).isoweekday() < 6]
-        in_month = day.day == min(workdays, key=lambda n: abs(n - int(of_month[:-1])))
-    else:
-        in_month = "l" in of_month and day.day == last
-        in_month |= bool(numbers) and day.day in read_field(numbers, 1, 31)
-    in_week = False
-    for item in of_week.split(","):
-        which, _, number = item.removeprefix("l").partition("#")
-        named = day.isoweekday() % 7 in read_field(which, 0, 7, WEEKDAYS)
-        named &= not number or int(number) == (day.day - 1) // 7 + 1
-        named &= not item.startswith("l") or day.day + 7 > last
-        in_week |= named
-    both_say_something = of_month != "*" and of_week != "*"
-    return in_month or in_week if both_say_something else in_month and in_week
-
-
-class Reading:
-    """A cron expression as a careful person reads it."""
-
-    def __init__(self, expression: str) -> None:
-        texts = (expression.lower() + " 0").split()
-        self.minutes = read_field(texts[0], 0, 60)
-        self.hours = read_field(texts[1], 0, 24)
-        self.day, self.weekday = texts[2], texts[4]
-        self.months = read_field(texts[3], 1, 12, MONTHS)
-        self.seconds = read_field(texts[5], 0, 60)
-
-    def names(self, wall: datetime) -> bool:
-        """Whether it names some second of this minute."""
-        return (
-            wall.minute in self.minutes
-            and wall.hour in self.hours
-            and wall.month in self.months
-            and names_day(wall.date(), self.day, self.weekday)
-        )
-
-
-@lru_cache
-def clock(tz: str, around: str) -> list[tuple[datetime, datetime]]:
-    """Each minute of five days round a change: the instant, and the wall time that it shows."""
-    begin = datetime.fromisoformat(around).replace(tzinfo=UTC) - 2 * DAY
-    instants = [begin + n * MINUTE for n in range(5 * 24 * 60)]
-    return [(at, at.astimezone(ZoneInfo(tz)).replace(tzinfo=None)) for at in instants]
-
-
-def watch(reading: Reading, tz: str, around: str) -> list[datetime]:
-    """What the watcher fires, in all but the first minute of `clock`."""
-    minutes = clock(tz, around)
-    every_hour = len(reading.hours) == 24
-    reached = minutes[0][1]
-    fired = []
-    for at, wall in minutes[1:]:
-        fires = every_hour and reading.names(wall)
-        while reached < wall:
-            reached += MINUTE
-            fires |= not every_hour and reading.names(reached)
-        if fires:
-            fired.append(at)
-    return fired
 
 
 def fields(low: int, high: int, names: tuple[str, ...] = ()) -> st.SearchStrategy[str]:
@@ -189,7 +101,7 @@ def test_a_watcher_at_the_clock_fires_the_same_instants(
         cron, after=minutes[0][0], until=minutes[-1][0], limit=len(minutes), anchor=START
     )
 
-    assert due == watch(Reading(expression), *change)
+    assert due == watch(Reading(expression), minutes)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=" ".join)
@@ -209,7 +121,7 @@ def test_the_common_expressions_agree_with_the_watcher_at_every_change(
         anchor=START,
     )
 
-    assert due == watch(Reading(expression), *change)
+    assert due == watch(Reading(expression), minutes)
 
 
 @given(
