@@ -86,6 +86,7 @@ def shown(instants: Iterable[datetime], tz: str) -> list[str]:
     return [f"{instant.astimezone(ZoneInfo(tz)):%a %H:%M %z}" for instant in instants]
 
 
+@pytest.mark.rule("S32")
 @given(MINUTE_FIELDS, HOUR_FIELDS, st.sampled_from(CHANGES))
 @settings(deadline=None, max_examples=200)
 @example("30", "1", ("Europe/Berlin", "2026-10-25"))
@@ -104,6 +105,7 @@ def test_a_watcher_at_the_clock_fires_the_same_instants(
     assert due == watch(Reading(expression), minutes)
 
 
+@pytest.mark.rule("S32")
 @pytest.mark.parametrize("change", CHANGES, ids=" ".join)
 @pytest.mark.parametrize(
     "expression", ["30 1 * * *", "0 0 * * *", "*/15 0-3 * * *", "*/15 * * * *"]
@@ -124,6 +126,7 @@ def test_the_common_expressions_agree_with_the_watcher_at_every_change(
     assert due == watch(Reading(expression), minutes)
 
 
+@pytest.mark.rule("S32")
 @given(
     DAY_FIELDS,
     fields(1, 12, MONTHS),
@@ -175,6 +178,7 @@ def test_next_and_last_are_the_ends_of_all(
     assert newest == (due[-1] if due else None)
 
 
+@pytest.mark.rule("S33")
 @given(
     SCHEDULES,
     MOMENTS,
@@ -240,6 +244,7 @@ def account(schedule: Schedule, after: str, now: str, catchup: Catchup, grace_s:
     )
 
 
+@pytest.mark.rule("S32")
 @pytest.mark.parametrize(
     ("expression", "tz", "after", "expected"),
     [
@@ -274,6 +279,7 @@ def test_on_the_day_the_clocks_change_it_fires_as_the_rule_says(
     assert shown(due, tz) == expected
 
 
+@pytest.mark.rule("S32")
 @given(st.sampled_from(CHANGES), MINUTE_FIELDS, fields(0, 59))
 @settings(deadline=None, max_examples=25)
 def test_seconds_are_a_sixth_field_at_the_end(
@@ -292,6 +298,7 @@ def test_seconds_are_a_sixth_field_at_the_end(
     assert due == [instant for instant in every_second if instant <= end]
 
 
+@pytest.mark.rule("S32")
 @pytest.mark.parametrize(
     ("expression", "after", "expected"),
     [
@@ -305,6 +312,7 @@ def test_a_rare_date_is_found_over_many_years(expression: str, after: str, expec
     assert next_due(Cron(expression), at(after), anchor=START) == at(expected)
 
 
+@pytest.mark.rule("S32")
 def test_a_change_of_clocks_at_the_turn_of_the_year_is_one_change() -> None:
     """Dhaka went back from 24:00 to 23:00 on the last day of 2009, at 17:00 UTC."""
     daily = Cron("30 23 * * *", "Asia/Dhaka")
@@ -316,6 +324,7 @@ def test_a_change_of_clocks_at_the_turn_of_the_year_is_one_change() -> None:
     assert shown(due, "Asia/Dhaka") == ["Thu 23:30 +0700", "Fri 23:30 +0600", "Sat 23:30 +0600"]
 
 
+@pytest.mark.rule("S32")
 def test_a_period_counts_from_its_anchor_and_not_from_its_last_firing() -> None:
     every = Every(minutes=7)
 
@@ -325,6 +334,7 @@ def test_a_period_counts_from_its_anchor_and_not_from_its_last_firing() -> None:
     assert last_due(every, after=START, until=START + 6 * MINUTE, anchor=START) is None
 
 
+@pytest.mark.rule("S32")
 def test_a_period_is_elapsed_time_also_when_clocks_change() -> None:
     anchor = at("2026-03-28T12:00", "Europe/Berlin")
 
@@ -333,6 +343,7 @@ def test_a_period_is_elapsed_time_also_when_clocks_change() -> None:
     assert due == anchor.astimezone(UTC) + DAY == at("2026-03-29T13:00", "Europe/Berlin")
 
 
+@pytest.mark.rule("S33")
 def test_latest_fires_the_newest_and_gives_the_others_as_one_range() -> None:
     due = account(Cron("0 * * * *"), "2026-05-01T00:00", "2026-05-02T12:30", Catchup.LATEST, 0)
 
@@ -343,6 +354,7 @@ def test_latest_fires_the_newest_and_gives_the_others_as_one_range() -> None:
     assert (due.accounted_to, due.next) == (at("2026-05-02T12:30"), at("2026-05-02T13:00"))
 
 
+@pytest.mark.rule("S33")
 @pytest.mark.parametrize(
     ("grace_s", "fires", "reasons"),
     [(60, 0, ["misfire"]), (1_800, 1, ["misfire"]), (5_400, 1, ["misfire", "catchup"])],
@@ -356,6 +368,7 @@ def test_none_fires_the_newest_only_inside_its_grace(
     assert [gone.reason for gone in due.skipped] == reasons
 
 
+@pytest.mark.rule("S33")
 def test_all_fires_so_many_a_call_and_says_how_far_it_came() -> None:
     now, accounted_to = START + 30 * DAY, START
     fired: list[datetime] = []
@@ -375,12 +388,14 @@ def test_all_fires_so_many_a_call_and_says_how_far_it_came() -> None:
     assert fired == [START + n * MINUTE for n in range(1, 43_201)]
 
 
+@pytest.mark.rule("S33")
 def test_a_clock_that_was_set_back_fires_nothing_again() -> None:
     due = account(Every(60), "2026-05-01T12:00", "2026-05-01T11:00", Catchup.ALL, 0)
 
     assert due == Due((), (), at("2026-05-01T12:00"), at("2026-05-01T12:01"))
 
 
+@pytest.mark.rule("S33")
 def test_the_newest_of_a_year_of_seconds_is_found_without_counting_them() -> None:
     cron = Cron("* * * * * *", "Europe/Berlin")
     rounds = []

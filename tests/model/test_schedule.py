@@ -120,6 +120,7 @@ def milliseconds_to_make(expression: Any) -> float:
     return min(rounds)
 
 
+@pytest.mark.rule("S32")
 @pytest.mark.parametrize("expression", TAKEN)
 def test_a_cron_expression_is_taken_and_comes_back_from_json(expression: str) -> None:
     cron = Cron(expression, tz="Europe/Berlin")
@@ -128,6 +129,7 @@ def test_a_cron_expression_is_taken_and_comes_back_from_json(expression: str) ->
     assert schedule_from(json.loads(json.dumps(cron.definition()))) == cron
 
 
+@pytest.mark.rule("S32")
 @pytest.mark.parametrize(("expression", "reason"), REFUSED, ids=range(len(REFUSED)))
 def test_a_wrong_expression_is_refused_with_the_reason(expression: Any, reason: str) -> None:
     with pytest.raises(ScheduleError, match=re.escape(reason)) as refusal:
@@ -136,6 +138,7 @@ def test_a_wrong_expression_is_refused_with_the_reason(expression: Any, reason: 
     assert len(str(refusal.value)) < 300
 
 
+@pytest.mark.rule("S32")
 @given(st.text(max_size=40) | st.text("0123456789*,-/#?LWRH@ jmo", max_size=60))
 @settings(deadline=None)
 def test_any_text_is_taken_or_refused_with_a_schedule_error(text: str) -> None:
@@ -145,6 +148,7 @@ def test_any_text_is_taken_or_refused_with_a_schedule_error(text: str) -> None:
         assert str(error).startswith("cron ")  # noqa: PT017  both endings are right
 
 
+@pytest.mark.rule("S32")
 @pytest.mark.parametrize(
     "expression",
     [
@@ -163,6 +167,7 @@ def test_it_takes_under_50_ms_to_judge_an_abusive_expression(expression: str) ->
     assert milliseconds_to_make(expression) < 50
 
 
+@pytest.mark.rule("S32")
 @pytest.mark.parametrize(
     "tz",
     ["", "Europe/Berln", "Europe/Berlin ", "America", "../UTC", "/etc/passwd", "\x00", "\ud800"]
@@ -174,6 +179,7 @@ def test_an_unknown_time_zone_is_refused(tz: Any) -> None:
         Cron("0 2 * * *", tz=tz)
 
 
+@pytest.mark.rule("S32")
 @pytest.mark.parametrize("tz", ["UTC", "Etc/GMT+5", "America/Argentina/Buenos_Aires", "EST5EDT"])
 def test_an_iana_zone_is_taken(tz: str) -> None:
     assert Cron("0 2 * * *", tz=tz).tz == tz
@@ -219,6 +225,7 @@ def test_every_is_a_value() -> None:
     assert repr(Every(90)) == "Every(seconds=90.0)"
 
 
+@pytest.mark.rule("S32")
 @pytest.mark.parametrize(
     ("seconds", "reason"),
     [
@@ -242,6 +249,7 @@ def test_a_wrong_period_is_refused_with_the_reason(seconds: Any, reason: str) ->
         Every(seconds)
 
 
+@pytest.mark.rule("S32")
 def test_an_operator_may_give_cron_text_or_a_schedule() -> None:
     assert parse_schedule("*/5 * * * *") == Cron("*/5 * * * *")
     assert parse_schedule("@daily") == Cron("@daily")
