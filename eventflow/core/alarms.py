@@ -1,7 +1,5 @@
 """Timers that went off, decided: schedules, periodic tasks, retries, time-outs (S27, S33, S34)."""
 
-from datetime import timedelta
-
 from eventflow.core import firetimes
 from eventflow.core.actions import act, queue
 from eventflow.core.changes import Commanded, Fired, TimerCleared, TimerSet
@@ -93,7 +91,7 @@ def _periodic(deciding: Deciding, timer: Timer) -> None:
         after=timer.after,
         now=deciding.now,
         catchup=Catchup.LATEST,
-        grace=timedelta(0),
+        grace=None,
         anchor=timer.anchor,
     )
     for skipped in due.skipped:

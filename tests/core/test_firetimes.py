@@ -184,7 +184,7 @@ def test_next_and_last_are_the_ends_of_all(
     MOMENTS,
     st.lists(st.timedeltas(timedelta(hours=-1), timedelta(days=1)), min_size=1, max_size=5),
     st.sampled_from(Catchup),
-    st.timedeltas(timedelta(0), timedelta(hours=3)) | st.just(timedelta.max),
+    st.timedeltas(timedelta(0), timedelta(hours=3)) | st.sampled_from([timedelta.max, None]),
     st.integers(1, 40),
 )
 @settings(deadline=None)
@@ -193,7 +193,7 @@ def test_every_due_instant_is_fired_once_or_skipped_once(
     begin: datetime,
     steps: list[timedelta],
     catchup: Catchup,
-    grace: timedelta,
+    grace: timedelta | None,
     limit: int,
 ) -> None:
     now = accounted_to = begin
@@ -216,30 +216,29 @@ def test_every_due_instant_is_fired_once_or_skipped_once(
                 schedule, after=gone.after, until=gone.until, limit=10_000, anchor=START
             )
             assert within[-1] == gone.until
-            too_late = {now - instant > grace for instant in within}
-            if catchup is Catchup.NONE:
-                assert too_late == {gone.reason == "misfire"}
-            else:
-                assert gone.reason == "catchup"
+            too_late = {grace is not None and now - instant > grace for instant in within}
+            assert too_late == {gone.reason == "misfire"}
+            assert gone.reason == "misfire" or catchup is not Catchup.ALL
             skipped += within
+        assert grace is None or all(now - instant <= grace for instant in due.fire)
         assert len(due.fire) <= (limit if catchup is Catchup.ALL else 1)
         assert due.accounted_to >= accounted_to
         accounted_to = due.accounted_to
         assert due.next == next_due(schedule, accounted_to, anchor=START)
-        if catchup is Catchup.ALL:
-            assert not due.skipped
 
     all_due = due_times(schedule, after=begin, until=accounted_to, limit=10_000, anchor=START)
     assert sorted(fired + skipped) == all_due
 
 
-def account(schedule: Schedule, after: str, now: str, catchup: Catchup, grace_s: float) -> Due:
+def account(
+    schedule: Schedule, after: str, now: str, catchup: Catchup, grace_s: float | None
+) -> Due:
     return fired_and_skipped(
         schedule,
         after=at(after),
         now=at(now),
         catchup=catchup,
-        grace=timedelta(seconds=grace_s),
+        grace=None if grace_s is None else timedelta(seconds=grace_s),
         anchor=START,
     )
 
@@ -345,7 +344,7 @@ def test_a_period_is_elapsed_time_also_when_clocks_change() -> None:
 
 @pytest.mark.rule("S33")
 def test_latest_fires_the_newest_and_gives_the_others_as_one_range() -> None:
-    due = account(Cron("0 * * * *"), "2026-05-01T00:00", "2026-05-02T12:30", Catchup.LATEST, 0)
+    due = account(Cron("0 * * * *"), "2026-05-01T00:00", "2026-05-02T12:30", Catchup.LATEST, None)
 
     assert due.fire == (at("2026-05-02T12:00"),)
     assert [(gone.after, gone.until, gone.reason) for gone in due.skipped] == [
@@ -378,7 +377,7 @@ def test_all_fires_so_many_a_call_and_says_how_far_it_came() -> None:
             after=accounted_to,
             now=now,
             catchup=Catchup.ALL,
-            grace=timedelta(0),
+            grace=None,
             limit=10_000,
             anchor=START,
         )
@@ -389,8 +388,29 @@ def test_all_fires_so_many_a_call_and_says_how_far_it_came() -> None:
 
 
 @pytest.mark.rule("S33")
+@pytest.mark.parametrize(
+    ("grace_s", "hours"), [(0, []), (1_799, []), (1_800, [12]), (5_400, [11, 12])]
+)
+def test_all_makes_up_for_no_more_than_its_grace(grace_s: float, hours: list[int]) -> None:
+    due = account(Cron("0 * * * *"), "2026-05-01T00:00", "2026-05-02T12:30", Catchup.ALL, grace_s)
+
+    assert [instant.hour for instant in due.fire] == hours
+    assert [(gone.after, gone.until.hour, gone.reason) for gone in due.skipped] == [
+        (at("2026-05-01T00:00"), 12 - len(hours), "misfire")
+    ]
+    assert due.accounted_to == at("2026-05-02T12:30")
+
+
+@pytest.mark.rule("S33")
+def test_latest_fires_nothing_that_is_later_than_a_grace_that_was_given() -> None:
+    due = account(Cron("0 0 * * *"), "2026-05-01T01:00", "2026-05-03T12:00", Catchup.LATEST, 3_600)
+
+    assert (due.fire, [gone.reason for gone in due.skipped]) == ((), ["misfire"])
+
+
+@pytest.mark.rule("S33")
 def test_a_clock_that_was_set_back_fires_nothing_again() -> None:
-    due = account(Every(60), "2026-05-01T12:00", "2026-05-01T11:00", Catchup.ALL, 0)
+    due = account(Every(60), "2026-05-01T12:00", "2026-05-01T11:00", Catchup.ALL, None)
 
     assert due == Due((), (), at("2026-05-01T12:00"), at("2026-05-01T12:01"))
 

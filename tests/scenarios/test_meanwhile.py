@@ -5,7 +5,17 @@ from datetime import UTC, datetime
 import pytest
 from scenario_tasks import Work
 
-from eventflow import Cron, Every, TaskAction, TaskStatus, Workflow
+from eventflow import (
+    Condition,
+    Cron,
+    Event,
+    Every,
+    RuleContext,
+    TaskAction,
+    TaskStatus,
+    TaskStatusCondition,
+    Workflow,
+)
 from eventflow.executors.port import Report, ReportKind
 from eventflow.runtime import loop as loop_module
 from eventflow.testing import VirtualScheduler
@@ -342,3 +352,67 @@ def test_an_execution_that_waits_for_its_turn_does_not_even_see_what_is_meant_fo
 
     assert scheduler.status(second) == "RUNNING"
     assert scheduler.runs("a") == []
+
+
+@pytest.mark.rule("S15")
+def test_an_event_of_another_namespace_is_seen_by_what_runs_there_and_by_nobody_here() -> None:
+    def listening(namespace: str) -> Workflow:
+        with Workflow("w", namespace, completion="manual") as workflow:
+            Work("a").action_on_event_received(START, "go")
+        return workflow
+
+    here, there = listening("default"), listening("there")
+    scheduler = VirtualScheduler(here, there)
+    executions = [scheduler.run(here), scheduler.run(there)]
+
+    scheduler.emit("go", namespace="there")
+
+    assert [scheduler.runs("a", one) for one in executions] == [[], [(1, OK)]]
+
+
+class Sees(Condition):
+    """Met while `a` has the status of which it is told; asked about every fact of it."""
+
+    def __init__(self, status: TaskStatus) -> None:
+        super().__init__(["eventflow.task.w.a.*"])
+        self._status = status
+
+    def is_met(self, event: Event, context: RuleContext) -> bool:
+        return context.get_task_status("a") is self._status
+
+
+@pytest.mark.rule("S8", "S22")
+@pytest.mark.parametrize("status", ["INIT", "QUEUED", "RUNNING", "SUCCESS"])
+def test_a_condition_reads_the_status_of_the_fact_that_it_is_asked_about(status: str) -> None:
+    with Workflow("w", completion="manual") as workflow:
+        Work("a")
+        Work("b").action_on_condition(START, Sees(TaskStatus(status)))
+    scheduler = VirtualScheduler(workflow)
+
+    scheduler.run()
+
+    (started,) = [record for record in scheduler.decisions() if record.task == "b"]
+    fact = scheduler.store.event_of_turn(started.turn)
+    assert fact is not None
+    assert fact.key == f"eventflow.task.w.a.{status.lower()}"
+
+
+@pytest.mark.rule("S22", "S36")
+def test_a_level_is_not_asked_about_a_run_that_is_not_the_latest() -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a, b = Work("a"), Work("b")
+        a.action_on_event_received(RESTART, "again")
+        b.action_on_condition(START, ~TaskStatusCondition(a, TaskStatus.RUNNING))
+    scheduler = VirtualScheduler(workflow)
+    for _ in range(2):
+        scheduler.outcome("a", RUNNING)
+    scheduler.run()
+    scheduler.emit("again")
+
+    asked = [
+        scheduler.store.event_of_turn(record.turn)
+        for record in scheduler.decisions()
+        if record.task == "b"
+    ]
+    assert [event.value for event in asked if event is not None and "stopped" in event.key] == []
+    assert {event.value["sequence_number"] for event in asked if event is not None} == {1, 2}
