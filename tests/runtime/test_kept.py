@@ -206,10 +206,15 @@ def test_what_was_drawn_before_a_kill_9_is_drawn_again_and_data_belongs_to_the_e
 
 
 @pytest.mark.rule("S39")
-def test_data_outlives_the_scheduler(tmp_path: Path) -> None:
+def test_data_outlives_the_scheduler_and_is_of_one_execution(tmp_path: Path) -> None:
+    def keep() -> None:
+        context = current_context()
+        assert context.data.get("k") is None
+        context.data.set("k", [context.workflow_execution.id, {"n": 2}])
+
     def workflow() -> Workflow:
         with Workflow("w") as made:
-            PythonOperator("first", lambda: current_context().data.set("k", [1, {"n": 2}]))
+            PythonOperator("first", keep)
             second = PythonOperator("second", lambda: current_context().data.get("k"))
             second.action_on_event_received(TaskAction.START, "go")
         return made
@@ -227,5 +232,6 @@ def test_data_outlives_the_scheduler(tmp_path: Path) -> None:
         handle = scheduler.execution(execution_id)
 
         assert handle.wait(SOON_S).status == "SUCCESS"
-        assert handle.result("second") == [1, {"n": 2}]
-        other.stop()
+        assert handle.result("second") == [execution_id, {"n": 2}]
+        assert other.wait(SOON_S).status == "SUCCESS"
+        assert other.result("second") == [other.id, {"n": 2}]

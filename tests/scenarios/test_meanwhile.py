@@ -416,3 +416,22 @@ def test_a_level_is_not_asked_about_a_run_that_is_not_the_latest() -> None:
     ]
     assert [event.value for event in asked if event is not None and "stopped" in event.key] == []
     assert {event.value["sequence_number"] for event in asked if event is not None} == {1, 2}
+
+
+@pytest.mark.rule("S29")
+@pytest.mark.parametrize("action", [START, RESTART])
+def test_a_command_for_a_task_of_an_execution_that_is_being_stopped_is_refused(
+    action: TaskAction,
+) -> None:
+    scheduler = service()
+    execution = scheduler.execution()
+    scheduler.client.stop(execution.id)
+    scheduler.client.task(execution.id, "a", action)
+
+    scheduler.run_until_idle()
+
+    assert [number for number, _ in scheduler.runs("a")] == [1]
+    assert [record.did for record in scheduler.decisions() if "refused" in record.did] == [
+        "refused: the execution is not running"
+    ]
+    assert scheduler.status() == "STOPPED"
