@@ -213,6 +213,17 @@ def test_the_operators_stop_is_called_while_should_stop_is_true(harness: Harness
 
 
 @pytest.mark.rule("S20")
+def test_a_task_that_is_slow_to_stop_holds_nobody_up(harness: Harness) -> None:
+    job = harness.start("defy", stop_grace_s=600)
+    harness.executor.cancel(job.key)
+
+    ends = [harness.run("give").kind for _ in range(3)]
+
+    assert ends == [SUCCESS] * 3
+    assert harness.kinds(job) == ["running"]
+
+
+@pytest.mark.rule("S20")
 def test_a_stop_that_raises_changes_nothing(harness: Harness) -> None:
     job = harness.start("bad_stop")
 

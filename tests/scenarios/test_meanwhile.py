@@ -1,6 +1,6 @@
 """What comes in the meantime: a loss, a late report, a stop, the next execution (S12-S29)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from scenario_tasks import Work
@@ -214,3 +214,79 @@ def test_a_command_for_a_task_of_an_execution_that_is_being_stopped_is_refused(
         "refused: the execution is not running"
     ]
     assert scheduler.status() == "STOPPED"
+
+
+@pytest.mark.rule("S22", "S28", "S30")
+def test_a_task_that_is_lost_for_good_wakes_those_who_handle_failures() -> None:
+    with Workflow("w") as workflow:
+        a, handler = Work("a", on_lost="fail"), Work("handler")
+        handler.action_on_task_status(START, {a: FAILED})
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", RUNNING)
+    scheduler.run()
+
+    scheduler.lose("a")
+
+    assert scheduler.runs("handler") == [(1, OK)]
+    assert scheduler.status() == "FAILED"
+
+
+@pytest.mark.rule("S19", "S20")
+def test_a_task_that_has_not_stopped_yet_is_not_started_beside_itself() -> None:
+    scheduler = service()
+    execution = scheduler.execution()
+    scheduler.client.emit("stop")
+    scheduler._loop.step()  # STOPPING; its worker has not heard of it yet
+    assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING", "STOPPING"])]
+
+    scheduler.client.task(execution.id, "a", START)
+    scheduler._loop.step()
+
+    assert [number for number, _ in scheduler.runs("a")] == [1]
+    assert scheduler.decisions()[-1].did == "ignored: alive"
+
+
+@pytest.mark.rule("S27")
+def test_an_attempt_whose_time_is_up_stays_running_until_it_is_dead() -> None:
+    scheduler = service(timeout=60, retries=1)
+    scheduler.clock.set(scheduler.now + timedelta(seconds=60))
+    scheduler._loop.step()  # told to stop; its worker has not heard of it yet
+
+    assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING"])]
+    scheduler.run_until_idle()
+
+    again = ["QUEUED", "RUNNING"]
+    assert scheduler.runs("a") == [(1, ["INIT", *again, "RETRYING", *again])]
+
+
+@pytest.mark.rule("S16")
+def test_an_execution_sees_nothing_of_before_its_start_also_after_a_restart() -> None:
+    with Workflow("w") as workflow:
+        Work("a").action_on_event_received(START, "go")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.emit("go")
+    scheduler.client.emit("go")  # in the log, and decided before the command behind it
+
+    scheduler.run()
+    for _ in range(2):
+        scheduler.restart_scheduler()
+        scheduler.advance(minutes=5)
+
+    assert scheduler.runs("a") == []
+    assert scheduler.status() == "RUNNING"
+
+
+@pytest.mark.rule("S20", "S21")
+@pytest.mark.parametrize("action", [STOP, RESTART])
+def test_no_worker_is_told_to_stop_a_run_that_has_ended(action: TaskAction) -> None:
+    with Workflow("w", completion="manual") as workflow:
+        Work("a")
+    scheduler = VirtualScheduler(workflow)
+    execution = scheduler.run()
+    assert scheduler.runs("a") == [(1, OK)]
+
+    scheduler.client.task(execution.id, "a", action)
+    scheduler.run_until_idle()
+
+    assert scheduler.events("eventflow.report.stopped") == []
+    assert scheduler.runs("a") == [(1, OK), (2, OK)][: 1 if action is STOP else 2]

@@ -259,3 +259,19 @@ def test_a_periodic_task_is_due_no_more_once_its_execution_is_being_stopped() ->
 
     assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING", "STOPPING", "STOPPED"])]
     assert scheduler.status() == "STOPPED"
+
+
+@pytest.mark.rule("S17")
+def test_a_paused_workflow_may_still_be_run_by_hand() -> None:
+    with Workflow("w", schedule=Every(hours=1)) as workflow:
+        Work("a")
+    workflow.trigger_on_event("go")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.pause(workflow)
+
+    scheduler.emit("go")
+    scheduler.advance(hours=3)
+    scheduler.run()
+
+    assert [one.execution_type for one in scheduler.executions()] == ["MANUAL"]
+    assert scheduler.status() == "SUCCESS"
