@@ -1,11 +1,11 @@
 """Every zone against the watcher: `make zones`, or `python tests/core/zones.py [ZONE...]`.
 
 Prints one JSON line; ends with 1 when an instant differs. Zones whose clocks show the same at every
-quarter of an hour are looked at as one. For each it holds `due_times` of 2020-2040 against the
+hour are looked at as one. For each it holds `due_times` of 2020-2040 against the
 watcher of `watcher.py`:
 
 - minute by minute in the days round each change of the zone's clocks and round each new year;
-- between these, where the offset stands still (looked at every quarter of an hour), the expressions
+- between these, where the offset stands still (looked at every hour), the expressions
   that fire less than hourly against the wall times that they name.
 """
 
@@ -45,7 +45,7 @@ SELDOM = (
     "30 2 * * * 0,20,40",
 )
 NEAR = DAY
-_QUARTER = 15 * MINUTE
+_HOUR = 60 * MINUTE
 
 
 def main() -> int:
@@ -111,7 +111,7 @@ def spans(zone: str, first: datetime, last: datetime) -> list[tuple[datetime, da
 
 @lru_cache(maxsize=700)
 def _changes(zone: str, first: datetime, last: datetime) -> tuple[tuple[datetime, timedelta], ...]:
-    """The offset at first, and each quarter of an hour before which it changed."""
+    """The offset at first, and each hour before whose end it changed."""
     info = ZoneInfo(zone)
     found: list[tuple[datetime, timedelta]] = []
     at = first
@@ -119,7 +119,7 @@ def _changes(zone: str, first: datetime, last: datetime) -> tuple[tuple[datetime
         offset = at.astimezone(info).utcoffset() or timedelta(0)
         if not found or offset != found[-1][1]:
             found.append((at, offset))
-        at += _QUARTER
+        at += _HOUR
     return tuple(found)
 
 
