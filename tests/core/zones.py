@@ -111,7 +111,7 @@ def spans(zone: str, first: datetime, last: datetime) -> list[tuple[datetime, da
 
 @lru_cache(maxsize=700)
 def _changes(zone: str, first: datetime, last: datetime) -> tuple[tuple[datetime, timedelta], ...]:
-    """The offset at first, and each hour before whose end it changed."""
+    """The offset at first, and each whole hour at which it is not that of an hour before."""
     info = ZoneInfo(zone)
     found: list[tuple[datetime, timedelta]] = []
     at = first

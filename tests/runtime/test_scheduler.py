@@ -341,20 +341,6 @@ def test_a_scheduler_that_is_not_on_registers_nothing(tmp_path: Path) -> None:
     scheduler.stop()
 
 
-@pytest.mark.parametrize("executor", ["threads", "processes"])
-def test_a_scheduler_with_nothing_to_do_stops_without_waiting_for_its_grace(
-    tmp_path: Path, executor: str
-) -> None:
-    scheduler = Scheduler(url(tmp_path), executor=executor)
-    scheduler.start()
-    stopping = threading.Thread(target=scheduler.stop, kwargs={"grace": 10 * SOON_S})
-
-    stopping.start()
-    stopping.join(SOON_S)
-
-    assert not stopping.is_alive()
-
-
 def test_starting_and_stopping_leaves_no_thread(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     for _ in range(3):
