@@ -420,9 +420,9 @@ def test_the_newest_of_a_year_of_seconds_is_found_without_counting_them() -> Non
     cron = Cron("* * * * * *", "Europe/Berlin")
     rounds = []
     for _ in range(3):
-        begin = time.perf_counter()
+        begin = time.process_time()
         newest = last_due(cron, after=START, until=START + 365 * DAY, anchor=START)
-        rounds.append(time.perf_counter() - begin)
+        rounds.append(time.process_time() - begin)
 
     assert newest == START + 365 * DAY
     assert min(rounds) < 0.05

@@ -109,13 +109,13 @@ REFUSED = [
 PERIODS = st.timedeltas(min_value=MIN_PERIOD, max_value=MAX_PERIOD)
 
 
-def cpu_ms_to_make(expression: Any) -> float:
+def cpu_ms_to_make(expression: Any, tz: str = "UTC") -> float:
     """Of this process, not of the clock on the wall; the best of three."""
     rounds = []
     for _ in range(3):
         begin = time.process_time()
         with contextlib.suppress(ScheduleError):
-            Cron(expression)
+            Cron(expression, tz)
         rounds.append((time.process_time() - begin) * 1_000)
     return min(rounds)
 
@@ -186,11 +186,10 @@ def test_an_abusive_expression_costs_under_50_ms_of_cpu(expression: str) -> None
     ids=range(4),
 )
 def test_an_abusive_zone_costs_under_50_ms_of_cpu(tz: str) -> None:
-    begin = time.process_time()
     with pytest.raises(ScheduleError):
         Cron("0 2 * * *", tz)
 
-    assert time.process_time() - begin < 0.05
+    assert cpu_ms_to_make("0 2 * * *", tz) < 50
 
 
 @pytest.mark.rule("S32")
