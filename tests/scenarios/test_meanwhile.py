@@ -290,3 +290,18 @@ def test_no_worker_is_told_to_stop_a_run_that_has_ended(action: TaskAction) -> N
 
     assert scheduler.events("eventflow.report.stopped") == []
     assert scheduler.runs("a") == [(1, OK), (2, OK)][: 1 if action is STOP else 2]
+
+
+@pytest.mark.rule("S18", "S29")
+def test_a_start_whose_edge_has_passed_is_nothing_to_wait_for() -> None:
+    with Workflow("w") as workflow:
+        a, b = Work("a"), Work("b")
+        b.action_on_task_status(STOP, {a: TaskStatus.SUCCESS})
+        b.action_on_task_status(START, {a: TaskStatus.SUCCESS})  # shadowed, and it stands
+    scheduler = VirtualScheduler(workflow)
+
+    execution = scheduler.run()
+
+    done = [(one.rule, one.did) for one in scheduler.decisions(execution) if one.task == "b"]
+    assert done == [(0, "ignored: not alive"), (1, "shadowed")]
+    assert (scheduler.status(), scheduler.runs("b")) == ("SUCCESS", [])
