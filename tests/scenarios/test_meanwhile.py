@@ -305,3 +305,50 @@ def test_a_start_whose_edge_has_passed_is_nothing_to_wait_for() -> None:
     done = [(one.rule, one.did) for one in scheduler.decisions(execution) if one.task == "b"]
     assert done == [(0, "ignored: not alive"), (1, "shadowed")]
     assert (scheduler.status(), scheduler.runs("b")) == ("SUCCESS", [])
+
+
+def waiting_for_its_retry() -> VirtualScheduler:
+    """Task `b` waits for its retry; `halt` ends it at once, and with it all that is alive."""
+    with Workflow("w") as workflow:
+        Work("a").action_on_event_received(START, "again")
+        Work("b", retries=1, retry_delay=600).action_on_event_received(STOP, "halt")
+    workflow.trigger_on_event("begin")
+    scheduler = VirtualScheduler(workflow)
+    for _ in range(3):
+        scheduler.outcome("b", FAILED)
+    return scheduler
+
+
+@pytest.mark.rule("S14", "S29")
+def test_a_scoped_event_that_is_further_on_in_the_log_is_decided_before_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop_module, "READ_LIMIT", 1)
+    scheduler = waiting_for_its_retry()
+    execution = scheduler.run()
+    scheduler.emit("again")
+    scheduler.client.emit("halt")
+    scheduler.client.emit("again", workflow_execution_id=execution.id)
+
+    scheduler.run_until_idle()
+
+    assert scheduler.runs("a") == [(1, OK), (2, OK)]
+    assert scheduler.status() == "SUCCESS"
+
+
+@pytest.mark.rule("S10", "S29")
+@pytest.mark.parametrize("limit", [1, 2, 4, 6, 8])
+def test_what_fell_quiet_in_the_batch_before_a_crash_ends_after_it(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    scheduler = waiting_for_its_retry()
+    for _ in range(3):
+        scheduler.emit("begin")
+    scheduler.emit("again")
+    monkeypatch.setattr(loop_module, "TURN_LIMIT", limit)
+    scheduler.client.emit("halt")
+
+    while scheduler._loop.step():
+        scheduler._loop = scheduler._new_loop()
+
+    assert [one.status for one in scheduler.executions()] == ["SUCCESS"] * 3
