@@ -205,6 +205,15 @@ def test_what_was_drawn_before_a_kill_9_is_drawn_again_and_data_belongs_to_the_e
     assert [result[3] for result in results] == [[1, 2], [1, 2]]
 
 
+def has_kept(scheduler: Scheduler, execution_id: int) -> None:
+    """Wait until the first task has ended."""
+    store = scheduler.store
+    found = scheduler.client.until(
+        lambda: store.task_status(execution_id, "first") == "SUCCESS" or None, SOON_S
+    )
+    assert found, "the first task did not end"
+
+
 @pytest.mark.rule("S39")
 def test_data_outlives_the_scheduler_and_is_of_one_execution(tmp_path: Path) -> None:
     def keep() -> None:
@@ -221,13 +230,11 @@ def test_data_outlives_the_scheduler_and_is_of_one_execution(tmp_path: Path) -> 
 
     with Scheduler(url(tmp_path)) as scheduler:
         execution_id = scheduler.run(workflow()).id
-        store = scheduler.store
-        scheduler.client.until(
-            lambda: store.task_status(execution_id, "first") == "SUCCESS" or None, SOON_S
-        )
+        has_kept(scheduler, execution_id)
     with Scheduler(url(tmp_path)) as scheduler:
         scheduler.register(workflow())
         other = scheduler.run("w")
+        has_kept(scheduler, other.id)
         scheduler.emit("go")
         handle = scheduler.execution(execution_id)
 
