@@ -1,7 +1,7 @@
 """Timers that went off, decided: schedules, periodic tasks, retries, time-outs (S27, S33, S34)."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from eventflow.core import firetimes
 from eventflow.core.actions import act, queue
@@ -109,7 +109,7 @@ def _periodic(deciding: Deciding, timer: Timer) -> None:
         after=timer.after,
         now=deciding.now,
         catchup=Catchup.LATEST,
-        grace=timedelta(0),
+        grace=None,
         anchor=timer.anchor,
     )
     for skipped in due.skipped:

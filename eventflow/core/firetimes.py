@@ -106,7 +106,7 @@ def fired_and_skipped(
     after: datetime,
     now: datetime,
     catchup: Catchup,
-    grace: timedelta,
+    grace: timedelta | None,
     limit: int = 1_000,
     anchor: datetime,
 ) -> Due:
@@ -115,15 +115,15 @@ def fired_and_skipped(
     Args:
         after: The last `accounted_to`, or the schedule's registration. If `now` is not after it
             (the clock was set back), nothing is due and it stays.
-        catchup: `all` fires every instant, `latest` the newest, both whatever their age; `none`
-            only the newest, and that one only inside `grace`.
-        grace: How late an instant may be and still count as on time; zero or more.
+        catchup: `all` fires every instant; `latest` and `none` the newest. None of them fires one
+            that is later than `grace`.
+        grace: How late an instant may be and still be fired, zero or more; `None` sets no bound.
         limit: How many `all` fires in one call; call again from `accounted_to` for the rest.
 
     Raises:
         ValueError: If an instant is naive, `grace` negative, or `limit` below 1.
     """
-    if grace < timedelta(0):
+    if grace is not None and grace < timedelta(0):
         raise ValueError(f"grace must be zero or more, got {grace}")
     if limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
@@ -132,14 +132,17 @@ def fired_and_skipped(
     skipped: tuple[Skipped, ...] = ()
     done = max(begin, end)
     newest = last_due(schedule, after=begin, until=end, anchor=origin)
+    # Instants before `cut` are misfires.
+    cut = begin if grace is None else max(begin, end - min(grace, done - begin))
     if newest is not None and catchup is Catchup.ALL:
-        fire = due_times(schedule, after=begin, until=end, limit=limit, anchor=origin)
-        done = end if fire[-1] == newest else fire[-1]
+        since = max(begin, cut - _TICK)
+        fire = due_times(schedule, after=since, until=end, limit=limit, anchor=origin)
+        done = end if not fire or fire[-1] == newest else fire[-1]
+        skipped = _skipped(schedule, (begin, cut, cut), origin)
     elif newest is not None:
-        too_late = catchup is Catchup.NONE and end - newest > grace
+        too_late = newest < cut
         fire = [] if too_late else [newest]
-        # Instants before `cut` are misfires; those from it on give way to the newest.
-        cut = begin if catchup is Catchup.LATEST else end - min(grace, end - begin)
+        # Those from `cut` on give way to the newest.
         skipped = _skipped(schedule, (begin, cut, end if too_late else newest), origin)
     return Due(tuple(fire), skipped, done, next_due(schedule, done, anchor=origin))
 

@@ -29,6 +29,7 @@ from eventflow.model.suggest import nearest
 
 Wanted = TaskStatus | str | Iterable[TaskStatus | str]
 NamedTask = TypeVar("NamedTask", bound=str | Named)
+DEFAULT_MISFIRE_GRACE = timedelta(seconds=60)
 
 
 class Task(Protocol):
@@ -69,7 +70,8 @@ class Workflow:
         timeout: Seconds after which an execution is stopped and FAILED.
         max_active: Executions that may be RUNNING at once; more wait in INIT (S44).
         catchup: What becomes of due times that passed while no scheduler ran (S33).
-        misfire_grace: Seconds that a due time may be late with `catchup="none"`.
+        misfire_grace: Seconds that a due time may be late and still be fired; by default 60 with
+            `catchup="none"`, and any number with the others.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class Workflow:
         timeout: float | None = None,
         max_active: int = 16,
         catchup: Catchup | str = Catchup.LATEST,
-        misfire_grace: float = 60.0,
+        misfire_grace: float | None = None,
         tags: Iterable[str] = (),
         description: str = "",
     ) -> None:
@@ -95,7 +97,7 @@ class Workflow:
         self.timeout = _positive(name, "timeout", timeout)
         self.max_active = _checked_count(name, max_active)
         self.catchup = _checked_catchup(name, catchup)
-        self.misfire_grace = timedelta(seconds=_positive(name, "misfire_grace", misfire_grace) or 0)
+        self.misfire_grace = _grace(name, self.catchup, misfire_grace)
         self.tags = _checked_tags(name, tags)
         self.description = description
         self.tasks: dict[str, Task] = {}
@@ -221,7 +223,7 @@ class Workflow:
             "timeout_s": self.timeout,
             "max_active": self.max_active,
             "catchup": self.catchup.value,
-            "misfire_grace_s": self.misfire_grace.total_seconds(),
+            "misfire_grace_s": self.misfire_grace and self.misfire_grace.total_seconds(),
             "tags": list(self.tags),
             "description": self.description,
             "tasks": [
@@ -340,6 +342,13 @@ def _checked_tags(name: str, tags: Iterable[str]) -> tuple[str, ...]:
     if isinstance(tags, str) or not all(isinstance(tag, str) for tag in found):
         raise DefinitionError(f"workflow {name!r}: tags are several texts, got {tags!r}")
     return tuple(sorted(set(found)))
+
+
+def _grace(name: str, catchup: Catchup, seconds: float | None) -> timedelta | None:
+    given = _positive(name, "misfire_grace", seconds)
+    if given is None and catchup is Catchup.NONE:
+        return DEFAULT_MISFIRE_GRACE
+    return None if given is None else timedelta(seconds=given)
 
 
 def _positive(name: str, what: str, seconds: float | None) -> float | None:

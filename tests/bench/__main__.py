@@ -7,13 +7,20 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import chain, emitting, fanout, limits, startup
+from tests.bench import chain, downtime, emitting, fanout, limits, startup
 
 Figures = dict[str, object]
 
 
 def full() -> list[Callable[[Path], Figures]]:
-    return [chain.run, fanout.run, emitting.latency, emitting.throughput, startup.run]
+    return [
+        chain.run,
+        fanout.run,
+        emitting.latency,
+        emitting.throughput,
+        startup.run,
+        downtime.run,
+    ]
 
 
 def smoke() -> list[Callable[[Path], Figures]]:
@@ -22,6 +29,7 @@ def smoke() -> list[Callable[[Path], Figures]]:
         lambda folder: fanout.run(folder, few=500, many=5_000, rounds=2),
         lambda folder: emitting.latency(folder, rounds=50),
         lambda folder: emitting.throughput(folder, seconds=0.5),
+        downtime.run,
     ]
 
 

@@ -35,6 +35,7 @@ def picky(shell: Shell) -> Shell:
     return shell
 
 
+@pytest.mark.rule("S42")
 def test_explain_reads_as_text_and_as_json(picky: Shell) -> None:
     told = picky("execution", "explain", "1").stdout
     (link, asks, execution) = picky.json("execution", "explain", "1", "note")["chain"]
@@ -56,6 +57,7 @@ def test_explain_reads_as_text_and_as_json(picky: Shell) -> None:
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
+@pytest.mark.rule("S13")
 def test_failed_conditions_are_listed_with_their_tracebacks(picky: Shell) -> None:
     (verdict,) = picky.json("event", "failed")
     told = picky("event", "failed").stdout
@@ -66,6 +68,7 @@ def test_failed_conditions_are_listed_with_their_tracebacks(picky: Shell) -> Non
     assert "Traceback" in told
 
 
+@pytest.mark.rule("S42")
 def test_a_workflow_says_what_would_start_it(shell: Shell) -> None:
     shell("run", "two.py:other", "--executor", "threads")
 

@@ -65,6 +65,7 @@ def test_a_registered_workflow_is_drawn_as_its_file_is(filled: Shell) -> None:
     assert ElementTree.fromstring(drawn).tag.endswith("svg")  # noqa: S314  drawn by us
 
 
+@pytest.mark.rule("S29", "S42")
 def test_check_shows_rules_and_due_times_and_warns_of_what_can_never_start(shell: Shell) -> None:
     (shell.folder / "nightly.py").write_text(SCHEDULED)
 
@@ -79,6 +80,7 @@ def test_check_shows_rules_and_due_times_and_warns_of_what_can_never_start(shell
     assert not (shell.folder / "eventflow.db").exists()
 
 
+@pytest.mark.rule("S3")
 def test_emit_takes_its_fields_and_a_repeat_is_one_event(filled: Shell) -> None:
     fields = ("--sender", "till-7", "--id", "a-1", "--namespace", "shop")
     first = filled.json("emit", "orders.paid", '{"n": 1}', *fields)
@@ -131,6 +133,7 @@ def test_a_place_in_the_log_that_is_none_is_refused(
         assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.rule("S14")
 def test_emit_inside_a_bash_task_is_scoped_to_its_execution(shell: Shell) -> None:
     (shell.folder / "inner.py").write_text(
         "from eventflow import BashOperator, Workflow\n"

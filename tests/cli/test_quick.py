@@ -1,8 +1,8 @@
 """What must be quick: help, and saying what is wrong."""
 
+import resource
 import subprocess
 import sys
-import time
 
 from cli_shell import Shell
 
@@ -27,13 +27,19 @@ def test_help_and_version_load_neither_the_store_nor_the_timers() -> None:
         assert done.returncode == 0, done.stderr
 
 
+def cpu_of_children() -> float:
+    """Seconds that processes which have ended have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_is_there_before_one_has_looked_up(shell: Shell) -> None:
     taken = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = cpu_of_children()
         done = shell("--help")
-        taken.append(time.perf_counter() - begin)
-    # The best of five: the machine may be busy with other tests.
+        taken.append(cpu_of_children() - begin)
+    # Of its processor, and the best of five: the machine may be busy with other tests.
     assert min(taken) < 0.3
     assert "execution" in done.stdout
 

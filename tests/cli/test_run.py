@@ -63,6 +63,7 @@ def test_quiet_prints_the_end_only(shell: Shell) -> None:
     assert not (shell.folder / "eventflow.db").exists()
 
 
+@pytest.mark.rule("S42")
 def test_a_time_out_stops_it_and_it_has_said_what_it_waited_for(shell: Shell) -> None:
     (shell.folder / "waits.py").write_text(
         "from eventflow import BashOperator, TaskAction, Workflow\n"

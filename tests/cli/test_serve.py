@@ -17,6 +17,7 @@ def serving(shell: Shell) -> Iterator[Program]:
         yield program
 
 
+@pytest.mark.rule("S12")
 def test_an_event_of_another_process_starts_an_execution_whose_task_runs(
     shell: Shell, serving: Program
 ) -> None:
@@ -37,6 +38,7 @@ def test_an_event_of_another_process_starts_an_execution_whose_task_runs(
     assert "task.running" in errors
 
 
+@pytest.mark.rule("S28")
 def test_sigterm_ends_it_with_0_and_no_child_is_left(shell: Shell) -> None:
     with shell.begin("serve", "orders.py", "--grace", "0") as program:
         program.line("ready")
@@ -87,6 +89,7 @@ def test_commands_reach_the_running_scheduler(shell: Shell, serving: Program) ->
     assert (refused.returncode, "has ended" in refused.stderr) == (2, True)
 
 
+@pytest.mark.rule("S10")
 def test_a_second_scheduler_is_refused_with_the_name_of_the_first(
     shell: Shell, serving: Program
 ) -> None:

@@ -39,6 +39,7 @@ TABLE: dict[tuple[str, str], tuple[str, list[str], list[str] | None]] = {
 }
 
 
+@pytest.mark.rule("S19", "S20", "S21")
 @pytest.mark.parametrize(("how", "action"), sorted(TABLE))
 def test_an_action_does_what_the_table_says(how: str, action: str) -> None:
     did, more, second = TABLE[how, action]
@@ -66,6 +67,7 @@ def test_nothing_but_a_start_order_of_a_queued_attempt_waits_in_the_outbox(how: 
     assert stops == ({(1, 1)} if how in ("STOPPING", "RESTARTING") else set())
 
 
+@pytest.mark.rule("S20")
 def test_the_start_of_a_queued_attempt_that_is_stopped_is_withdrawn() -> None:
     bench, live = standing("QUEUED")
 
@@ -77,6 +79,7 @@ def test_the_start_of_a_queued_attempt_that_is_stopped_is_withdrawn() -> None:
     assert bench.runs("a") == [(1, [*OUTSET, "STOPPING", "STOPPED"])]
 
 
+@pytest.mark.rule("S21")
 def test_a_successor_goes_ahead_when_the_run_before_it_has_ended_and_not_earlier() -> None:
     bench, live = standing("RESTARTING")
     bench.report("running", 1)
@@ -92,6 +95,7 @@ def test_a_successor_goes_ahead_when_the_run_before_it_has_ended_and_not_earlier
     assert live.alive == 1
 
 
+@pytest.mark.rule("S20", "S22")
 def test_a_dropped_successor_is_passed_over_and_its_number_is_not_given_again() -> None:
     bench, live = standing("RESTARTING")
     bench.task(live, "a", TaskAction.STOP)
@@ -107,6 +111,7 @@ def test_a_dropped_successor_is_passed_over_and_its_number_is_not_given_again() 
     ]
 
 
+@pytest.mark.rule("S20", "S22")
 def test_a_successor_that_is_dropped_in_the_batch_that_made_it_is_never_the_latest() -> None:
     with Workflow("w", completion="manual") as workflow:
         a, b = Idle("a"), Idle("b")
@@ -154,6 +159,7 @@ def test_a_rule_that_listens_to_a_command_sees_what_the_command_has_done(key: st
     assert bench.runs("a") == [(1, OUTSET)]
 
 
+@pytest.mark.rule("S29")
 def test_in_the_turn_in_which_a_stop_is_decided_no_rule_acts_any_more() -> None:
     with Workflow("w") as workflow:
         Idle("a")
@@ -168,6 +174,7 @@ def test_in_the_turn_in_which_a_stop_is_decided_no_rule_acts_any_more() -> None:
     assert bench.runs("b") == []
 
 
+@pytest.mark.rule("S29")
 def test_from_a_stop_on_no_condition_is_asked_any_more() -> None:
     asked: list[str] = []
 
@@ -192,6 +199,7 @@ def test_from_a_stop_on_no_condition_is_asked_any_more() -> None:
     assert bench.runs("b") == []
 
 
+@pytest.mark.rule("S16", "S29")
 def test_a_rule_that_listens_to_the_end_of_its_own_execution_comes_too_late() -> None:
     with Workflow("w") as workflow:
         Idle("a").action_on_event_received(TaskAction.STOP, "eventflow.timer.**")

@@ -140,6 +140,7 @@ STARTERS = st.tuples(
 PLAIN = st.fixed_dictionaries({"autostart": st.booleans()})
 
 
+@pytest.mark.rule("S29")
 @settings(max_examples=300, deadline=None)
 @given(
     workflows(rules=STARTERS, config=PLAIN),
@@ -196,6 +197,7 @@ SUCCEEDED = TaskStatusCondition("a", TaskStatus.SUCCESS)
 FAILED = TaskStatusCondition("a", TaskStatus.FAILED)
 
 
+@pytest.mark.rule("S29")
 @pytest.mark.parametrize(
     ("condition", "held"),
     [
@@ -230,12 +232,14 @@ def test_what_holds_an_execution_open(condition: Condition, held: bool) -> None:
     assert (ending_of(live) is None) is held
 
 
+@pytest.mark.rule("S29")
 def test_a_latched_pulse_that_can_not_come_again_still_counts() -> None:
     live = waiting_for(EventCondition("eventflow.task.w.a.success") & X)
 
     assert tasks_to_come(live) == {"b"}
 
 
+@pytest.mark.rule("S29")
 def test_a_stop_rule_holds_nothing_open() -> None:
     with Workflow("w") as workflow:
         Idle("a")
@@ -248,6 +252,7 @@ def test_a_stop_rule_holds_nothing_open() -> None:
     assert ending_of(live) is not None
 
 
+@pytest.mark.rule("S29")
 def test_an_open_task_keeps_those_behind_it_to_come() -> None:
     with Workflow("w") as workflow:
         Idle("a")

@@ -3,6 +3,7 @@
 from copy import copy
 from typing import Any
 
+import pytest
 from core_bench import Bench, ask, compiled, picture, replay
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -339,3 +340,4 @@ def assert_counters_are_a_recount(live: Any) -> None:
 
 TestCore = Core.TestCase
 TestCore.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestCore.pytestmark = [pytest.mark.rule("S9", "S10", "S19", "S20", "S21", "S26")]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from long_play import flow, play
 
 from eventflow.model.workflow import content_hash
@@ -25,6 +26,7 @@ def told_by_a_program_with_hash_seed(seed: str) -> str:
     return done.stdout
 
 
+@pytest.mark.rule("S9")
 def test_the_same_story_is_decided_alike_twice_in_one_process() -> None:
     first = play(seed=3)
 
@@ -32,6 +34,7 @@ def test_the_same_story_is_decided_alike_twice_in_one_process() -> None:
     assert len(first) > 1_000
 
 
+@pytest.mark.rule("S9")
 def test_the_same_story_is_decided_alike_whatever_the_hash_seed() -> None:
     stories = {told_by_a_program_with_hash_seed(seed) for seed in ("0", "1", "2")}
 

@@ -1,5 +1,6 @@
 """The trie against reading every pattern (S5)."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ def read_pattern(pattern: str, key: str) -> bool:
     )
 
 
+@pytest.mark.rule("S5")
 @given(st.lists(PATTERNS, max_size=12), KEYS)
 def test_the_index_finds_what_reading_every_pattern_finds(patterns: list[str], key: str) -> None:
     index: RuleIndex[int] = RuleIndex()
@@ -38,6 +40,7 @@ def test_the_index_finds_what_reading_every_pattern_finds(patterns: list[str], k
     assert found == [n for n, pattern in enumerate(patterns) if read_pattern(pattern, key)]
 
 
+@pytest.mark.rule("S5")
 @given(PATTERNS, KEYS)
 def test_one_pattern_fits_one_key_as_the_grammar_says(pattern: str, key: str) -> None:
     assert matches(pattern, key) == read_pattern(pattern, key)

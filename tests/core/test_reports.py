@@ -27,6 +27,7 @@ TABLE: dict[tuple[str, str], list[str]] = {
 }
 
 
+@pytest.mark.rule("S26", "S27", "S28")
 @pytest.mark.parametrize("how", [how for how in STANDS if how != "never ran"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_report_does_what_the_table_says(how: str, kind: str) -> None:
@@ -41,6 +42,7 @@ def test_a_report_does_what_the_table_says(how: str, kind: str) -> None:
     assert bool(ignored) is (added is None)
 
 
+@pytest.mark.rule("S26")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("attempt", [1, 3])
 def test_a_report_of_another_attempt_is_ignored(kind: str, attempt: int) -> None:
@@ -55,6 +57,7 @@ def test_a_report_of_another_attempt_is_ignored(kind: str, attempt: int) -> None
     assert [outcome.did for outcome in decision.outcomes] == [f"ignored: late report {kind}"]
 
 
+@pytest.mark.rule("S26")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("how", ["SUCCESS", "FAILED", "STOPPED"])
 def test_a_report_of_a_run_that_has_ended_is_ignored_though_it_knows_its_place(
@@ -68,6 +71,7 @@ def test_a_report_of_a_run_that_has_ended_is_ignored_though_it_knows_its_place(
     assert [outcome.did for outcome in decision.outcomes] == [f"ignored: late report {kind}"]
 
 
+@pytest.mark.rule("S27")
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_a_task_is_attempted_once_more_for_each_retry_and_no_oftener(retries: int) -> None:
     bench, live = running(retries=retries)
@@ -81,6 +85,7 @@ def test_a_task_is_attempted_once_more_for_each_retry_and_no_oftener(retries: in
     assert sorted(bench.failures) == [(1, n) for n in range(1, retries + 2)]
 
 
+@pytest.mark.rule("S28")
 @pytest.mark.parametrize("max_lost", [0, 1, 3])
 def test_an_attempt_is_made_up_for_as_often_as_it_may_be_lost_in_a_row(max_lost: int) -> None:
     bench, _ = running(max_lost=max_lost)
@@ -93,6 +98,7 @@ def test_an_attempt_is_made_up_for_as_often_as_it_may_be_lost_in_a_row(max_lost:
     assert bench.runs("a")[0][1][-1] == "FAILED"
 
 
+@pytest.mark.rule("S28")
 def test_a_loss_that_does_not_count_is_made_up_for_without_end() -> None:
     bench, _ = running(max_lost=0)
     for attempt in range(1, 20):
@@ -101,6 +107,7 @@ def test_a_loss_that_does_not_count_is_made_up_for_without_end() -> None:
     assert bench.runs("a")[0][1][-1] == "QUEUED"
 
 
+@pytest.mark.rule("S28")
 @pytest.mark.parametrize(("minutes", "ends"), [(9, "FAILED"), (10, "QUEUED")])
 def test_ten_minutes_of_life_begin_the_count_of_losses_anew(minutes: int, ends: str) -> None:
     bench, _ = running(max_lost=1)
@@ -113,6 +120,7 @@ def test_ten_minutes_of_life_begin_the_count_of_losses_anew(minutes: int, ends: 
     assert bench.runs("a")[0][1][-1] == ends
 
 
+@pytest.mark.rule("S28")
 def test_a_failure_between_two_losses_begins_their_count_anew() -> None:
     bench, _ = running(max_lost=1, retries=1)
     for attempt, kind in enumerate(["lost", "failed", "lost"], 1):
@@ -122,6 +130,7 @@ def test_a_failure_between_two_losses_begins_their_count_anew() -> None:
     assert bench.runs("a")[0][1][-1] == "RUNNING"
 
 
+@pytest.mark.rule("S27")
 @pytest.mark.parametrize("how_it_ends", ["success", "failed", "stopped", "lost"])
 def test_an_attempt_past_its_timeout_has_failed_with_that_however_it_ends(how_it_ends: str) -> None:
     bench, live = running(timeout=30)
@@ -137,6 +146,7 @@ def test_an_attempt_past_its_timeout_has_failed_with_that_however_it_ends(how_it
     assert live.alive == 0
 
 
+@pytest.mark.rule("S27")
 def test_a_timeout_does_not_outlive_its_attempt() -> None:
     bench, _ = running(timeout=30, retries=1)
     (timer,) = bench.world.timers.values()

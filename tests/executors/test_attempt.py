@@ -43,6 +43,7 @@ def attempt_of(operator: Operator, folder: Path) -> Attempt:
     return Attempt(job, operator, context)
 
 
+@pytest.mark.rule("S20")
 def test_a_stop_before_the_code_begins_means_that_it_never_runs(
     noting: Noting, tmp_path: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_stop_after_the_end_comes_too_late(noting: Noting, tmp_path: Path) -> 
     assert find_context() is None
 
 
+@pytest.mark.rule("S37")
 def test_a_result_may_have_exactly_the_limit() -> None:
     assert len(result_text("x" * (MAX_RESULT_BYTES - 2))) == MAX_RESULT_BYTES
     with pytest.raises(ResultError):
@@ -87,6 +89,7 @@ class Sly(dict[str, Any]):
         raise KeyboardInterrupt
 
 
+@pytest.mark.rule("S37")
 @pytest.mark.parametrize(
     "error",
     [

@@ -104,6 +104,7 @@ def test_a_stop_lets_the_command_clean_up(shell: Harness, tmp_path: Path) -> Non
     assert not any(alive(pid) for pid in pids)
 
 
+@pytest.mark.rule("S20")
 def test_a_command_that_ignores_the_stop_is_killed_with_all_it_started(
     shell: Harness, tmp_path: Path
 ) -> None:

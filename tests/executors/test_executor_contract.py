@@ -13,6 +13,7 @@ SUCCESS, FAILED = ReportKind.SUCCESS, ReportKind.FAILED
 STOPPED, LOST, REFUSED = ReportKind.STOPPED, ReportKind.LOST, ReportKind.REFUSED
 
 
+@pytest.mark.rule("S27", "S37")
 def test_a_task_that_returns_is_running_and_then_success_with_its_result(harness: Harness) -> None:
     job = harness.job("give")
 
@@ -23,6 +24,7 @@ def test_a_task_that_returns_is_running_and_then_success_with_its_result(harness
     assert harness.kinds(job) == ["running", "success"]
 
 
+@pytest.mark.rule("S27")
 @pytest.mark.parametrize(
     ("task", "result"),
     [
@@ -39,6 +41,7 @@ def test_these_ends_are_success(harness: Harness, task: str, result: str) -> Non
     assert (report.kind, report.result, report.failure) == (SUCCESS, result, None)
 
 
+@pytest.mark.rule("S27")
 @pytest.mark.parametrize(
     ("task", "type_name", "message"),
     [
@@ -72,6 +75,7 @@ def test_these_ends_are_failed(
     assert 0 <= report.chance < 1
 
 
+@pytest.mark.rule("S37")
 def test_a_failure_tells_type_message_arguments_and_the_users_own_frames(harness: Harness) -> None:
     failure = harness.run("fail").failure
 
@@ -82,6 +86,7 @@ def test_a_failure_tells_type_message_arguments_and_the_users_own_frames(harness
     assert "attempt.py" not in failure.traceback
 
 
+@pytest.mark.rule("S37")
 def test_a_message_of_100_mb_is_cut(harness: Harness) -> None:
     failure = harness.run("shout").failure
 
@@ -99,6 +104,7 @@ def test_endless_recursion_is_an_ordinary_failure(harness: Harness) -> None:
     assert len(failure.traceback) < 70_000
 
 
+@pytest.mark.rule("S37")
 def test_groups_and_causes_are_in_the_traceback(harness: Harness) -> None:
     grouped, chained = harness.run("many").failure, harness.run("chained").failure
 
@@ -108,6 +114,7 @@ def test_groups_and_causes_are_in_the_traceback(harness: Harness) -> None:
     assert chained.traceback.index("TooBadError") < chained.traceback.index("ValueError: because")
 
 
+@pytest.mark.rule("S27")
 @pytest.mark.parametrize(
     ("task", "retryable"),
     [("fail", True), ("fail_retry_other", False), ("fail_retry_this", True)],
@@ -118,6 +125,7 @@ def test_retry_on_is_matched_where_the_exception_is(
     assert harness.run(task).retryable is retryable
 
 
+@pytest.mark.rule("S37")
 @pytest.mark.parametrize("task", ["give_set", "give_nan", "give_bad_keys", "give_much"])
 def test_a_result_that_cannot_be_stored_is_failed_and_not_retried(
     harness: Harness, task: str
@@ -131,6 +139,7 @@ def test_a_result_that_cannot_be_stored_is_failed_and_not_retried(
     assert not report.retryable
 
 
+@pytest.mark.rule("S11")
 def test_a_repeated_submit_is_one_start(harness: Harness) -> None:
     job = harness.job("count_start")
 
@@ -146,6 +155,7 @@ def test_a_repeated_submit_is_one_start(harness: Harness) -> None:
     assert harness.kinds(job) == ["running", "success"]
 
 
+@pytest.mark.rule("S11")
 def test_the_next_attempt_of_a_run_is_another_start(harness: Harness) -> None:
     harness.run("count_start", run=7)
     harness.run("count_start", run=7, attempt=2)
@@ -153,6 +163,7 @@ def test_the_next_attempt_of_a_run_is_another_start(harness: Harness) -> None:
     assert len(harness.desk.of("started")) == 2
 
 
+@pytest.mark.rule("S11", "S20")
 def test_a_cancel_before_the_submit_is_stopped_and_it_never_runs(harness: Harness) -> None:
     job = harness.job("count_start")
 
@@ -166,6 +177,7 @@ def test_a_cancel_before_the_submit_is_stopped_and_it_never_runs(harness: Harnes
     assert harness.desk.of("started") == []
 
 
+@pytest.mark.rule("S20")
 def test_a_cancel_of_what_nobody_knows_is_reported_stopped_once(harness: Harness) -> None:
     key = AttemptKey(999, 1)
 
@@ -176,6 +188,7 @@ def test_a_cancel_of_what_nobody_knows_is_reported_stopped_once(harness: Harness
     assert [report.kind for report in harness.ends_of(key)] == [STOPPED]
 
 
+@pytest.mark.rule("S20")
 def test_a_task_that_looks_for_a_stop_ends_stopped_whatever_it_returns(harness: Harness) -> None:
     job = harness.start("obey")
 
@@ -187,6 +200,7 @@ def test_a_task_that_looks_for_a_stop_ends_stopped_whatever_it_returns(harness: 
     assert harness.kinds(job) == ["running", "stopped"]
 
 
+@pytest.mark.rule("S20")
 def test_the_operators_stop_is_called_while_should_stop_is_true(harness: Harness) -> None:
     job = harness.start("telling")
 
@@ -198,6 +212,18 @@ def test_the_operators_stop_is_called_while_should_stop_is_true(harness: Harness
     assert [event.value for event in harness.desk.of("stopping")] == [True]
 
 
+@pytest.mark.rule("S20")
+def test_a_task_that_is_slow_to_stop_holds_nobody_up(harness: Harness) -> None:
+    job = harness.start("defy", stop_grace_s=600)
+    harness.executor.cancel(job.key)
+
+    ends = [harness.run("give").kind for _ in range(3)]
+
+    assert ends == [SUCCESS] * 3
+    assert harness.kinds(job) == ["running"]
+
+
+@pytest.mark.rule("S20")
 def test_a_stop_that_raises_changes_nothing(harness: Harness) -> None:
     job = harness.start("bad_stop")
 
@@ -207,6 +233,7 @@ def test_a_stop_that_raises_changes_nothing(harness: Harness) -> None:
     assert "metrics" in harness.log_of(job)
 
 
+@pytest.mark.rule("S20", "S26")
 def test_a_cancel_after_the_end_changes_nothing(harness: Harness) -> None:
     job = harness.job("give")
     harness.executor.submit(job)
@@ -220,6 +247,7 @@ def test_a_cancel_after_the_end_changes_nothing(harness: Harness) -> None:
     assert harness.kinds(job) == ["running", "success"]
 
 
+@pytest.mark.rule("S14")
 def test_what_it_emits_is_in_the_log_before_it_goes_on_and_scoped(harness: Harness) -> None:
     report = harness.run("emit_some", run=3)
 
@@ -245,12 +273,14 @@ def test_threads_of_a_task_may_use_its_context(harness: Harness) -> None:
     assert harness.run("emit_from_thread").result == "8"
 
 
+@pytest.mark.rule("S38")
 def test_outputs_of_other_tasks_are_filled_in(harness: Harness) -> None:
     harness.desk.results[41] = "20"
 
     assert harness.run("add", inputs={"give": 41}).result == "40"
 
 
+@pytest.mark.rule("S38")
 @pytest.mark.parametrize("inputs", [{}, {"give": 404}])
 def test_a_missing_output_is_failed_and_not_retried(
     harness: Harness, inputs: dict[str, int]
@@ -263,6 +293,7 @@ def test_a_missing_output_is_failed_and_not_retried(
     assert not report.retryable
 
 
+@pytest.mark.rule("S16")
 def test_the_context_tells_of_the_execution_around_it(harness: Harness) -> None:
     harness.desk.latest[5, "give"] = "[1]"
     harness.desk.statuses[5, "give"] = TaskStatus.SUCCESS
@@ -294,11 +325,13 @@ def test_a_result_that_is_not_there_raises(harness: Harness) -> None:
     assert failure.type_name == "MissingOutputError"
 
 
+@pytest.mark.rule("S39")
 def test_workflow_data_is_kept(harness: Harness) -> None:
     assert harness.run("keep_data").result == '[[1,{"two":2}],null,3]'
     assert harness.desk.data == {(5, "rows"): '[1,{"two":2}]'}
 
 
+@pytest.mark.rule("S39")
 def test_drawn_values_are_the_same_in_every_attempt_and_computed_once(harness: Harness) -> None:
     first = harness.run("draw", run=4)
     second = harness.run("draw", run=4, attempt=2)
@@ -318,6 +351,7 @@ def test_the_state_of_a_task_lasts_through_its_execution(harness: Harness) -> No
     assert list(harness.desk.data) == [(5, "eventflow.state/count/n")]
 
 
+@pytest.mark.rule("S37")
 def test_what_it_logs_is_in_the_file_of_its_attempt(harness: Harness) -> None:
     job = harness.job("log_lines")
 

@@ -129,6 +129,7 @@ def test_a_failed_import_leaves_nothing_behind(tmp_path: Path) -> None:
     assert sys.path == places
 
 
+@pytest.mark.rule("S41")
 def test_sources_are_copied_by_content_for_the_owner_only(tmp_path: Path) -> None:
     here = tmp_path / "project"
     write(here, flow="a", parts__deep__more="b")
@@ -150,6 +151,7 @@ def test_sources_are_copied_by_content_for_the_owner_only(tmp_path: Path) -> Non
         assert path.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.rule("S41")
 def test_another_content_is_another_snapshot_and_the_same_is_not_written_again(
     tmp_path: Path,
 ) -> None:

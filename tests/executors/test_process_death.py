@@ -35,6 +35,7 @@ def gone(pids: list[int], what: str, timeout_s: float = 5.0) -> None:
     wait_until(lambda: not any(alive(pid) for pid in pids), what, timeout_s)
 
 
+@pytest.mark.rule("S28")
 def test_a_killed_child_is_noticed_within_a_second(deadly: Harness) -> None:
     job = deadly.start("run_on")
 
@@ -44,6 +45,7 @@ def test_a_killed_child_is_noticed_within_a_second(deadly: Harness) -> None:
     assert (report.kind, report.reason) == (ReportKind.FAILED, "killed by SIGKILL")
 
 
+@pytest.mark.rule("S28")
 def test_with_the_nursery_all_its_attempts_are_lost_and_dead_and_a_new_one_is_made(
     deadly: Harness,
 ) -> None:
@@ -59,6 +61,7 @@ def test_with_the_nursery_all_its_attempts_are_lost_and_dead_and_a_new_one_is_ma
     assert deadly.run("give").kind is ReportKind.SUCCESS
 
 
+@pytest.mark.rule("S28")
 def test_a_silent_child_is_killed_and_lost(deadly: Harness) -> None:
     job = deadly.job("stop_self", heartbeat_timeout_s=0.5)
 
@@ -91,6 +94,7 @@ def test_a_hanging_nursery_goes_with_its_silent_child(deadly: Harness) -> None:
     gone([child, nursery], "the child and its nursery")
 
 
+@pytest.mark.rule("S20")
 def test_a_task_that_ignores_the_stop_is_killed_with_its_group(deadly: Harness) -> None:
     job = deadly.start("hold_out", stop_grace_s=0.3)
     child, _, grandchild = pids_of(deadly)
@@ -102,6 +106,7 @@ def test_a_task_that_ignores_the_stop_is_killed_with_its_group(deadly: Harness) 
     gone([child, grandchild], "the child's group", 0.5)
 
 
+@pytest.mark.rule("S20")
 def test_a_sigterm_lets_it_clean_up(deadly: Harness) -> None:
     job = deadly.start("clean_up", stop_grace_s=2)
 
@@ -175,6 +180,7 @@ class SmallScheduler:
         self.process.communicate()
 
 
+@pytest.mark.rule("S11", "S28")
 def test_with_the_scheduler_all_groups_die_and_the_next_one_knows_how_each_ended(
     tmp_path: Path, make: Make
 ) -> None:
@@ -231,6 +237,7 @@ def test_the_next_scheduler_kills_what_still_lives(tmp_path: Path, make: Make) -
     gone([nursery], "the nursery")
 
 
+@pytest.mark.rule("S28")
 def test_a_mark_whose_number_is_another_process_by_now_kills_nobody(
     tmp_path: Path, make: Make
 ) -> None:
@@ -247,6 +254,7 @@ def test_a_mark_whose_number_is_another_process_by_now_kills_nobody(
     assert [report.kind for report in later.recovered] == [ReportKind.LOST, ReportKind.LOST]
 
 
+@pytest.mark.rule("S11")
 def test_recovered_attempts_are_not_started_again(tmp_path: Path, make: Make) -> None:
     scheduler = SmallScheduler(tmp_path, "give")
     scheduler.read("report 1 success")

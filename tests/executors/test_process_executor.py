@@ -35,6 +35,7 @@ def alive(pid: int) -> bool:
     return state_of(pid) not in ("", "Z", "X")
 
 
+@pytest.mark.rule("S27")
 @pytest.mark.parametrize(
     ("task", "how"),
     [
@@ -53,6 +54,7 @@ def test_a_process_that_dies_is_failed_and_says_how(deadly: Harness, task: str, 
     assert report.retryable
 
 
+@pytest.mark.rule("S27")
 def test_many_that_die_at_once_are_each_told_apart(deadly: Harness) -> None:
     jobs = [deadly.job("leave_3") for _ in range(60)]
     for job in jobs:
@@ -268,6 +270,7 @@ def test_a_workflow_of_the_running_program_is_refused(deadly: Harness) -> None:
     assert 'executor="threads"' in report.failure.message
 
 
+@pytest.mark.rule("S11")
 def test_a_begin_that_must_not_be_repeated_is_not(deadly: Harness, tmp_path: Path) -> None:
     job = deadly.job("give", must_not_repeat=True)
     (tmp_path / "spool" / f"{job.key.task_execution_id}-1.begin").write_text("")
@@ -280,6 +283,7 @@ def test_a_begin_that_must_not_be_repeated_is_not(deadly: Harness, tmp_path: Pat
     assert "has begun before" in report.failure.message
 
 
+@pytest.mark.rule("S41")
 def test_two_snapshots_have_a_nursery_each(make: Make, tmp_path: Path) -> None:
     harness = make("processes", "deadly")
     other = replace(

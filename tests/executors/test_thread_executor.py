@@ -20,6 +20,7 @@ def threads(make: Make) -> Harness:
     return make("threads")
 
 
+@pytest.mark.rule("S20")
 def test_a_task_that_ignores_the_stop_is_abandoned_and_its_late_end_is_dropped(
     threads: Harness,
 ) -> None:

@@ -43,6 +43,7 @@ def test_an_operator_outside_a_workflow_is_refused() -> None:
         Step("b")
 
 
+@pytest.mark.rule("S6")
 @pytest.mark.parametrize("name", ["", "a.b", "two words", "päck", None, 5, "x" * 129])
 def test_a_bad_name_is_refused(name: Any) -> None:
     with Workflow("w") as workflow, refused("task name"):
@@ -208,6 +209,7 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.rule("S41")
 def test_a_definition_is_json_and_the_same_each_time_it_is_written() -> None:
     text = json.dumps(full().definition(), allow_nan=False)
 
@@ -215,6 +217,7 @@ def test_a_definition_is_json_and_the_same_each_time_it_is_written() -> None:
     assert content_hash(full().definition()) == content_hash(json.loads(text))
 
 
+@pytest.mark.rule("S41")
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
 def test_any_change_makes_another_content(change: dict[str, Any]) -> None:
     assert content_hash(full(**change).definition()) != content_hash(full().definition())

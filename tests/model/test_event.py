@@ -42,6 +42,7 @@ EVENTS = st.builds(
 WIRE = {"specversion": "1.0", "type": "orders.paid", "source": "shop", "id": "1"}
 
 
+@pytest.mark.rule("S1", "S7")
 @given(EVENTS)
 def test_an_event_comes_back_from_the_wire_as_it_was(event: Event) -> None:
     check_event(event)
@@ -51,6 +52,7 @@ def test_an_event_comes_back_from_the_wire_as_it_was(event: Event) -> None:
     assert Event.from_cloudevent(wire) == event
 
 
+@pytest.mark.rule("S7")
 def test_the_members_of_the_wire_form_are_those_of_cloudevents() -> None:
     event = Event(
         "orders.paid",
@@ -77,6 +79,7 @@ def test_the_members_of_the_wire_form_are_those_of_cloudevents() -> None:
     }
 
 
+@pytest.mark.rule("S7")
 def test_what_the_wire_leaves_out_has_its_default() -> None:
     event = Event.from_cloudevent(WIRE)
 
@@ -84,6 +87,7 @@ def test_what_the_wire_leaves_out_has_its_default() -> None:
     assert (event.namespace, event.value, event.time) == ("default", None, None)
 
 
+@pytest.mark.rule("S6", "S7")
 @pytest.mark.parametrize(
     ("member", "value", "why"),
     [
@@ -127,12 +131,14 @@ def test_a_member_that_is_not_as_it_must_be_is_refused_by_name(
     assert why in str(refusal.value)
 
 
+@pytest.mark.rule("S6", "S7")
 @pytest.mark.parametrize("wire", [None, [], "{}", 5])
 def test_what_is_no_object_is_no_cloudevent(wire: Any) -> None:
     with pytest.raises(EventError, match="is a JSON object"):
         Event.from_cloudevent(wire)
 
 
+@pytest.mark.rule("S1", "S6")
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
@@ -168,6 +174,7 @@ def test_a_field_that_is_not_as_it_must_be_is_refused_by_name(
     assert "orders.paid" in str(refusal.value)
 
 
+@pytest.mark.rule("S6")
 def test_a_value_of_a_quarter_of_a_mebibyte_passes_and_one_byte_more_does_not() -> None:
     room = MAX_EVENT_BYTES - len('""')
     assert MAX_EVENT_BYTES == 256 * 1024

@@ -14,6 +14,7 @@ def listening_to(pattern: str) -> Workflow:
     return workflow
 
 
+@pytest.mark.rule("S4", "S5")
 @pytest.mark.parametrize(
     ("pattern", "said"),
     [
@@ -28,6 +29,7 @@ def test_a_pattern_that_no_fact_fits_is_refused(pattern: str, said: str) -> None
         listening_to(pattern).validate()
 
 
+@pytest.mark.rule("S4", "S5")
 @pytest.mark.parametrize(
     "pattern",
     [

@@ -56,6 +56,7 @@ def test_any_text_is_decoded_or_refused_with_one_kind_of_error(text: str) -> Non
     assert decode(encode(value)) == value
 
 
+@pytest.mark.rule("S6")
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [1, x], lambda x: {"deep": {"er": x}}])
 def test_a_number_that_json_has_not_is_refused_by_the_place_where_it_is(
@@ -65,12 +66,14 @@ def test_a_number_that_json_has_not_is_refused_by_the_place_where_it_is(
         encode(wrap(number))
 
 
+@pytest.mark.rule("S6")
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a":-Infinity}', "1e999", "[-1e999]"])
 def test_a_text_with_such_a_number_is_refused(text: str) -> None:
     with pytest.raises(JsonValueError):
         decode(text)
 
 
+@pytest.mark.rule("S6")
 @pytest.mark.parametrize(
     ("text", "key"),
     [('{"a":1,"a":2}', "a"), ('[{"b":{"c":1,"d":2,"c":1}}]', "c"), ('{"":1,"":1}', "")],
@@ -87,6 +90,7 @@ def test_a_key_that_stands_twice_among_very_many_is_found_at_once() -> None:
         decode(f'{{{many},"k49999":1}}')
 
 
+@pytest.mark.rule("S6")
 @pytest.mark.parametrize(
     "value", ["\ud800", ["a", "\udfff"], {"\ud800": 1}, {"a": {"b": "\udc00"}}]
 )
@@ -101,6 +105,7 @@ def test_a_pair_of_surrogates_is_one_character() -> None:
     assert decode('"\\ud83d\\ude00"') == "😀"
 
 
+@pytest.mark.rule("S6")
 def test_it_may_be_nested_sixty_four_deep_and_no_deeper() -> None:
     deepest = nested(MAX_DEPTH)
     assert MAX_DEPTH == 64
@@ -114,6 +119,7 @@ def test_it_may_be_nested_sixty_four_deep_and_no_deeper() -> None:
         decode('{"a":' * 65 + "1" + "}" * 65)
 
 
+@pytest.mark.rule("S6")
 @pytest.mark.parametrize("depth", [10_000, 1_000_000])
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_a_very_deep_text_is_refused_and_does_no_harm(depth: int, opening: str) -> None:
@@ -170,6 +176,7 @@ def test_a_longer_number_is_refused_on_the_way_in_too(digits: int) -> None:
             encode([number])
 
 
+@pytest.mark.rule("S6")
 @pytest.mark.parametrize("value", [b"bytes", {1, 2}, object(), 1j, lambda: None])
 def test_what_is_no_json_is_refused_by_type_and_place(value: Any) -> None:
     kind = type(value).__name__

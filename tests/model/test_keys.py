@@ -49,6 +49,7 @@ def fits(pattern: list[str], key: list[str]) -> bool:
     return first in ("*", key[0]) and fits(rest, key[1:])
 
 
+@pytest.mark.rule("S5")
 @given(PATTERNS, KEYS)
 def test_a_pattern_fits_what_reading_it_token_by_token_says(pattern: str, key: str) -> None:
     reserved = key.startswith("eventflow.") and not pattern.startswith("eventflow.")
@@ -64,6 +65,7 @@ def test_every_key_is_a_pattern_that_fits_itself(key: str) -> None:
     assert matches(key, key)
 
 
+@pytest.mark.rule("S5")
 @pytest.mark.parametrize(
     ("pattern", "key", "fit"),
     [
@@ -88,6 +90,7 @@ def test_which_pattern_fits_which_key(pattern: str, key: str, fit: bool) -> None
     assert matches(pattern, key) is fit
 
 
+@pytest.mark.rule("S1", "S6")
 @pytest.mark.parametrize(("key", "why"), BAD_KEYS)
 def test_a_bad_key_is_refused_with_the_reason(key: str, why: str) -> None:
     with pytest.raises(EventError, match="event key") as refusal:
@@ -102,6 +105,7 @@ def test_a_key_that_is_no_text_is_refused(key: object) -> None:
         check_key(key)  # type: ignore[arg-type]  the fault is the point
 
 
+@pytest.mark.rule("S4")
 @pytest.mark.parametrize("key", ["eventflow.task.w.a.success", "eventflow.x"])
 def test_a_key_of_the_schedulers_own_may_be_listened_to_and_not_emitted(key: str) -> None:
     check_pattern(key)
@@ -114,6 +118,7 @@ def test_a_key_that_only_looks_like_it_is_anyones(key: str) -> None:
     check_user_key(key)
 
 
+@pytest.mark.rule("S5")
 @pytest.mark.parametrize(
     ("pattern", "why"),
     [
@@ -133,6 +138,7 @@ def test_a_bad_pattern_is_refused_with_the_reason(pattern: str, why: str) -> Non
     assert why in str(refusal.value)
 
 
+@pytest.mark.rule("S6")
 @pytest.mark.parametrize("name", ["", "a.b", "a b", "ä", "a\n", "*", None, 5, "a" * 129])
 def test_a_name_is_one_token(name: str) -> None:
     with pytest.raises(DefinitionError, match="task name"):

@@ -89,6 +89,7 @@ def test_a_rule_of_a_task_that_is_not_there_is_refused_with_the_nearest() -> Non
         workflow.action_on_event_received("trian", "x", START)
 
 
+@pytest.mark.rule("S22")
 def test_a_status_rule_on_a_task_of_another_workflow_is_refused() -> None:
     workflow, a, _ = two_tasks()
     with Workflow("other"):
@@ -117,6 +118,7 @@ def test_a_status_rule_on_a_name_that_is_not_there_is_refused_with_the_nearest()
         serve.action_on_task_status(START, {"trian": SUCCESS})
 
 
+@pytest.mark.rule("S22")
 @pytest.mark.parametrize(
     ("wanted", "part"),
     [
@@ -152,6 +154,7 @@ def test_a_status_rule_on_what_is_no_task_is_refused(upstream: Any) -> None:
         a.action_on_task_status(START, {upstream: SUCCESS})
 
 
+@pytest.mark.rule("S36")
 def test_a_level_in_a_workflow_rule_is_refused() -> None:
     workflow, _, _ = two_tasks()
 
@@ -160,6 +163,7 @@ def test_a_level_in_a_workflow_rule_is_refused() -> None:
     assert workflow.triggers == []
 
 
+@pytest.mark.rule("S36")
 def test_not_of_a_pulse_is_refused_at_any_depth() -> None:
     pulse, level = EventCondition("x"), TaskStatusCondition("a", SUCCESS)
 
@@ -215,6 +219,7 @@ def after_many(a: Step, b: Step, c: Step, d: Step) -> None:
     d.start_after(task for task in (a, b, c))
 
 
+@pytest.mark.rule("S23")
 @pytest.mark.parametrize(
     ("write", "rules"),
     [
@@ -248,6 +253,7 @@ def test_an_arrow_to_what_is_no_operator_is_refused(other: Any) -> None:
         a.start_after([other])
 
 
+@pytest.mark.rule("S38")
 @pytest.mark.parametrize(
     ("config", "own_action", "starts"),
     [

@@ -102,6 +102,7 @@ def test_a_setting_is_kept_described_and_left_out_when_it_is_none(key: str) -> N
     assert left_out.settings.describe() == {}
 
 
+@pytest.mark.rule("S27")
 @pytest.mark.parametrize(
     ("failures", "chance", "seconds"), [(1, 0, 10), (2, 0, 30), (3, 0, 90), (2, 0.5, 37.5)]
 )
@@ -113,6 +114,7 @@ def test_the_wait_before_a_retry_grows_and_is_spread(
     assert settings.retry_wait(failures, chance) == timedelta(seconds=seconds)
 
 
+@pytest.mark.rule("S27")
 @pytest.mark.parametrize("failures", [103, 5_000, 1_000_000])
 def test_the_wait_before_a_retry_has_a_bound_however_often_it_has_failed(failures: int) -> None:
     longest = TaskSettings(retry_delay=1.0, retry_backoff=1000.0).retry_wait(failures, 0.9)

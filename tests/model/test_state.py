@@ -34,6 +34,7 @@ class DictCell:
         self.kept.pop("it", None)
 
 
+@pytest.mark.rule("S35")
 def test_a_value_is_its_default_until_it_is_updated_and_after_it_is_cleared() -> None:
     cell = DictCell()
     state = ValueStateDescriptor("sum", default=0).open(cell)
@@ -59,6 +60,7 @@ def test_what_was_updated_to_none_is_none_and_not_the_default() -> None:
     assert state.value() is None
 
 
+@pytest.mark.rule("S35")
 def test_changing_a_value_that_was_read_changes_neither_the_state_nor_the_default() -> None:
     descriptor: ValueStateDescriptor[list[int]] = ValueStateDescriptor("seen", default=[])
     one, other = descriptor.open(DictCell()), descriptor.open(DictCell())
@@ -150,6 +152,7 @@ def test_a_state_needs_a_name(kind: type[StateDescriptor[Any]], name: Any) -> No
         kind(name)
 
 
+@pytest.mark.rule("S35")
 def test_a_state_is_private_unless_it_is_shared() -> None:
     assert CounterStateDescriptor("n").shared is False
     assert CounterStateDescriptor("n", shared=True).shared is True

@@ -34,6 +34,7 @@ def written() -> dict[TaskStatus | None, set[TaskStatus]]:
     return moves
 
 
+@pytest.mark.rule("S26")
 def test_the_moves_are_those_that_are_written() -> None:
     assert written() == MOVES
 
@@ -42,6 +43,7 @@ def test_every_status_stands_in_the_table() -> None:
     assert set(MOVES) == {None, *TaskStatus}
 
 
+@pytest.mark.rule("S26")
 @pytest.mark.parametrize("before", [None, *TaskStatus])
 @pytest.mark.parametrize("after", list(TaskStatus))
 def test_a_move_is_refused_exactly_when_it_is_not_in_the_table(
@@ -63,6 +65,7 @@ def test_the_refusal_names_the_ways_that_there_are() -> None:
         check_move(TaskStatus.SUCCESS, TaskStatus.RUNNING)
 
 
+@pytest.mark.rule("S26")
 def test_what_has_ended_is_what_no_move_leads_away_from() -> None:
     assert {status for status in TaskStatus if not MOVES[status]} == ENDED
     assert set(TaskStatus) == ALIVE | ENDED

@@ -248,6 +248,7 @@ for event in news:
 """
 
 
+@pytest.mark.rule("S2")
 def test_a_process_hears_what_another_emits_without_any_scheduler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,6 +318,7 @@ def test_listening_to_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         listen("k")
 
 
+@pytest.mark.rule("S2", "S3")
 def test_one_client_shared_by_threads_loses_and_doubles_nothing(tmp_path: Path) -> None:
     threads, each = 8, 5_000
     offsets: dict[str, list[int]] = {f"t{number}": [] for number in range(threads)}

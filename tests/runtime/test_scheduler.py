@@ -68,6 +68,7 @@ def test_a_result_goes_from_task_to_task_and_to_the_caller(tmp_path: Path) -> No
             handle.result("three")
 
 
+@pytest.mark.rule("S3")
 def test_the_same_idempotency_key_asks_for_the_same_execution(tmp_path: Path) -> None:
     with Scheduler(url(tmp_path)) as scheduler:
         workflow = chain()
@@ -129,6 +130,7 @@ def test_a_command_about_something_unknown_says_so(tmp_path: Path) -> None:
         handle.stop()
 
 
+@pytest.mark.rule("S10")
 def test_a_second_scheduler_on_a_file_is_refused_with_the_holder_named(tmp_path: Path) -> None:
     with Scheduler(url(tmp_path), program="the first"):
         second = Scheduler(url(tmp_path))
@@ -185,6 +187,7 @@ def test_an_event_from_another_process_wakes_the_loop(tmp_path: Path) -> None:
         handle.stop()
 
 
+@pytest.mark.rule("S8")
 def test_another_process_sees_what_a_command_came_to(tmp_path: Path) -> None:
     with Workflow("w", completion="manual") as workflow:
         PythonOperator("t", double, op_args=[1])

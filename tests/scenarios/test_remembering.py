@@ -276,3 +276,25 @@ def test_a_condition_is_only_asked_for_events_that_its_keys_match() -> None:
         scheduler.emit(key)
 
     assert asked == ["x.1", "z", "x.2"]
+
+
+@pytest.mark.rule("S9")
+def test_only_the_answers_of_users_conditions_are_recorded() -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a, b, c = Work("a"), Work("b"), Work("c")
+        a >> b
+        b.action_on_condition(START, X & (Y | TaskStatusCondition("a", TaskStatus.SUCCESS)))
+        c.action_on_condition(START, EveryThird("x") | Z)
+    workflow.trigger_on_condition(X & Y)
+    scheduler = VirtualScheduler(workflow)
+    scheduler.run()
+
+    for key in "xyz":
+        scheduler.emit(key)
+
+    said = scheduler.store.verdicts()
+    assert [(one.workflow_execution_id, one.task, one.rule, one.met) for one in said] == [
+        (1, "c", 0, False),
+        (1, "c", 0, True),
+        (2, "c", 0, True),  # of the execution that x and y started
+    ]

@@ -3,7 +3,18 @@
 import pytest
 from scenario_tasks import Work
 
-from eventflow import AllOf, AnyOf, EventCondition, Not, TaskAction, TaskStatus, Workflow
+from eventflow import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Event,
+    EventCondition,
+    Not,
+    RuleContext,
+    TaskAction,
+    TaskStatus,
+    Workflow,
+)
 from eventflow import TaskStatusCondition as Status
 from eventflow.testing import VirtualScheduler
 
@@ -158,3 +169,105 @@ def test_inner_latches_are_forgotten_when_the_outer_condition_fires() -> None:
     scheduler.emit("y")
 
     assert scheduler.runs("a") == [(1, OK)]
+
+
+@pytest.mark.rule("S18", "S22")
+def test_of_two_rules_on_one_fact_the_first_acts_whatever_kind_it_is() -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a, b, c = Work("a"), Work("b"), Work("c")
+        fact = "eventflow.task.w.a.success"
+        b.action_on_event_received(TaskAction.START, fact)
+        b.action_on_task_status(TaskAction.STOP, {a: TaskStatus.SUCCESS})
+        c.action_on_task_status(TaskAction.START, {a: TaskStatus.SUCCESS})
+        c.action_on_event_received(TaskAction.STOP, fact)
+    scheduler = VirtualScheduler(workflow)
+    execution = scheduler.run()
+
+    assert scheduler.runs("b") == scheduler.runs("c") == [(1, OK)]
+    done = [(one.task, one.rule, one.did) for one in scheduler.decisions(execution) if one.task]
+    assert done == [
+        ("b", 0, "started"),
+        ("b", 1, "shadowed"),
+        ("c", 0, "started"),
+        ("c", 1, "shadowed"),
+    ]
+
+
+class Sees(Condition):
+    """Met while `a` has the status of which it is told; asked about every fact of it."""
+
+    def __init__(self, status: TaskStatus) -> None:
+        super().__init__(["eventflow.task.w.a.*"])
+        self._status = status
+
+    def is_met(self, event: Event, context: RuleContext) -> bool:
+        return context.get_task_status("a") is self._status
+
+
+@pytest.mark.rule("S8", "S22")
+@pytest.mark.parametrize("status", ["INIT", "QUEUED", "RUNNING", "SUCCESS"])
+def test_a_condition_reads_the_status_of_the_fact_that_it_is_asked_about(status: str) -> None:
+    with Workflow("w", completion="manual") as workflow:
+        Work("a")
+        Work("b").action_on_condition(TaskAction.START, Sees(TaskStatus(status)))
+    scheduler = VirtualScheduler(workflow)
+
+    scheduler.run()
+
+    (started,) = [record for record in scheduler.decisions() if record.task == "b"]
+    fact = scheduler.store.event_of_turn(started.turn)
+    assert fact is not None
+    assert fact.key == f"eventflow.task.w.a.{status.lower()}"
+
+
+@pytest.mark.rule("S22", "S36")
+def test_a_level_is_not_asked_about_a_run_that_is_not_the_latest() -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a, b = Work("a"), Work("b")
+        a.action_on_event_received(TaskAction.RESTART, "again")
+        b.action_on_condition(TaskAction.START, ~Status(a, TaskStatus.RUNNING))
+    scheduler = VirtualScheduler(workflow)
+    for _ in range(2):
+        scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.run()
+    scheduler.emit("again")
+
+    asked = [
+        scheduler.store.event_of_turn(record.turn)
+        for record in scheduler.decisions()
+        if record.task == "b"
+    ]
+    assert [event.value for event in asked if event is not None and "stopped" in event.key] == []
+    assert {event.value["sequence_number"] for event in asked if event is not None} == {1, 2}
+
+
+@pytest.mark.rule("S22", "S29", "S30")
+@pytest.mark.parametrize(
+    ("ends", "handled", "status"),
+    [
+        (["SUCCESS"], 0, "SUCCESS"),
+        (["FAILED"], 1, "FAILED"),
+        (["SUCCESS", "FAILED"], 1, "FAILED"),
+        (["FAILED", "SUCCESS"], 1, "SUCCESS"),
+        (["FAILED", "FAILED"], 2, "FAILED"),
+    ],
+)
+def test_a_handler_of_a_failure_runs_once_for_each_and_holds_nothing_open(
+    ends: list[str], handled: int, status: str
+) -> None:
+    with Workflow("w") as workflow:
+        a, handler = Work("a"), Work("handler")
+        a.action_on_event_received(TaskAction.RESTART, "again")
+        handler.action_on_task_status(TaskAction.START, {a: TaskStatus.FAILED})
+        Work("keeper").action_on_event_received(TaskAction.START, "finish")
+    scheduler = VirtualScheduler(workflow)
+    for end in ends:
+        scheduler.outcome("a", TaskStatus(end))
+    scheduler.run()
+    for _ in ends[1:]:
+        scheduler.emit("again")
+
+    scheduler.emit("finish")
+
+    assert len(scheduler.runs("handler")) == handled
+    assert scheduler.status() == status

@@ -108,6 +108,7 @@ def test_executions_are_listed_newest_first_and_by_what_is_asked(story: Story, h
     assert ids(statuses=[WorkflowStatus.INIT, WorkflowStatus.RUNNING]) == [5, 4, 3, 2, 1]
 
 
+@pytest.mark.rule("S37")
 def test_a_run_keeps_every_status_with_time_attempt_and_reason(story: Story, held: Store) -> None:
     story.run("shop")
     story.clock.time += timedelta(seconds=1)
@@ -150,6 +151,7 @@ def test_a_run_keeps_every_status_with_time_attempt_and_reason(story: Story, hel
     assert run.attempt == 2
 
 
+@pytest.mark.rule("S37", "S38")
 def test_the_latest_result_is_that_of_the_latest_success(story: Story, held: Store) -> None:
     story.run("shop")
     story.emit("stock.changed")
@@ -189,6 +191,7 @@ def test_decisions_tell_what_answered_which_event(story: Story, held: Store) -> 
     assert (started.rule, started.action, started.at) == (0, "RESTART", START)
 
 
+@pytest.mark.rule("S9")
 def test_answers_of_conditions_are_kept_with_their_events(story: Story, held: Store) -> None:
     story.run("shop")
     story.emit("recall", 1)
@@ -258,6 +261,7 @@ def test_what_conditions_keep_is_read_by_execution_and_by_workflow(
     assert "pack/1:@latched" not in held.state(1, shop)
 
 
+@pytest.mark.rule("S33")
 def test_schedules_keep_what_is_due_and_what_was_fired(
     both: list[Store], clock: StillClock
 ) -> None:
@@ -275,6 +279,7 @@ def test_schedules_keep_what_is_due_and_what_was_fired(
         assert [timer.kind for timer in store.timers(["deadline", "retry"])] == ["deadline"]
 
 
+@pytest.mark.rule("S33")
 def test_due_times_that_were_skipped_were_not_fired(held: Store, clock: StillClock) -> None:
     story = Story([held], clock, nightly())
     story.command("pause", namespace="default", workflow="nightly")
@@ -285,6 +290,7 @@ def test_due_times_that_were_skipped_were_not_fired(held: Store, clock: StillClo
     assert held.last_fired(schedule.key) is None
 
 
+@pytest.mark.rule("S39")
 def test_workflow_data_is_set_read_and_deleted(store: Store) -> None:
     store.write_data(1, "k", '{"a": 1}')
     store.write_data(1, "k", "2")
@@ -296,6 +302,7 @@ def test_workflow_data_is_set_read_and_deleted(store: Store) -> None:
     assert (store.read_data(1, "k"), store.read_data(2, "k")) == (None, "3")
 
 
+@pytest.mark.rule("S39")
 def test_the_value_that_was_drawn_first_stays(store: Store) -> None:
     assert store.drawn(1, "uuid-1") is None
     assert store.draw(1, "uuid-1", '"a"') == '"a"'
@@ -304,6 +311,7 @@ def test_the_value_that_was_drawn_first_stays(store: Store) -> None:
     assert store.drawn(1, "uuid-1") == '"a"'
 
 
+@pytest.mark.rule("S39")
 def test_threads_that_draw_at_once_get_one_value(store: Store) -> None:
     drawn: list[str] = []
     threads = [

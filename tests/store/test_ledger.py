@@ -32,6 +32,7 @@ def batch_of(*decisions: Decision, **parts: Any) -> Batch:
     return Batch(decisions=decisions, **{**given, **parts})
 
 
+@pytest.mark.rule("S10")
 def test_a_batch_whose_cursor_is_elsewhere_writes_nothing(held: Store, clock: StillClock) -> None:
     story = Story([held], clock, chain())
     story.run("chain")
@@ -58,6 +59,7 @@ def test_nobody_commits_without_the_lease(store: Store) -> None:
         store.commit(batch_of())
 
 
+@pytest.mark.rule("S10")
 def test_a_batch_that_the_tables_refuse_writes_nothing(held: Store) -> None:
     firing = Decision(event("k"), 1, (Fired("schedule:default/w", START),))
     held.commit(batch_of(firing))
@@ -70,6 +72,7 @@ def test_a_batch_that_the_tables_refuse_writes_nothing(held: Store) -> None:
     assert held.last_offset() == 2
 
 
+@pytest.mark.rule("S12")
 def test_facts_are_appended_with_their_turn_and_left_over_ones_without(
     held: Store, clock: StillClock
 ) -> None:
@@ -171,6 +174,7 @@ def test_a_run_that_ends_frees_its_task_for_the_next_in_the_same_batch(
     assert watch == [(1, TaskStatus.STOPPED), (2, TaskStatus.QUEUED)]
 
 
+@pytest.mark.rule("S11")
 def test_nothing_is_left_in_the_outbox_of_an_attempt_that_has_ended(
     opens: Opens, url: str, clock: StillClock
 ) -> None:
@@ -192,6 +196,7 @@ def test_nothing_is_left_in_the_outbox_of_an_attempt_that_has_ended(
     assert left == []
 
 
+@pytest.mark.rule("S19", "S21")
 def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillClock) -> None:
     store = opens()
     store.hold("test")
@@ -219,6 +224,7 @@ def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillCl
     assert store.event_of_turn(90) is None
 
 
+@pytest.mark.rule("S1")
 def test_offsets_are_not_given_again_when_the_newest_event_is_gone(opens: Opens, url: str) -> None:
     store = opens()
     store.append([event("k"), event("k")])
@@ -301,6 +307,7 @@ def record(clock: StillClock) -> SnapshotRecord:
     )
 
 
+@pytest.mark.rule("S41")
 def test_a_snapshot_stays_as_it_was_first_kept(store: Store, record: SnapshotRecord) -> None:
     store.keep_snapshot(record)
     store.keep_snapshot(replace(record, folder="/elsewhere"))

@@ -21,6 +21,7 @@ def test_a_new_store_loads_an_empty_world(held: Store, clock: StillClock) -> Non
     check_loaded(Story([held], clock))
 
 
+@pytest.mark.rule("S10")
 def test_a_store_loads_the_world_that_was_committed(both: list[Store], clock: StillClock) -> None:
     story = Story(both, clock, shop(), nightly(), chain())
     check_loaded(story)
@@ -52,6 +53,7 @@ def test_a_store_loads_the_world_that_was_committed(both: list[Store], clock: St
     check_loaded(story)
 
 
+@pytest.mark.rule("S11")
 def test_a_command_is_loaded_until_its_attempt_has_moved_on(held: Store, clock: StillClock) -> None:
     story = Story([held], clock, chain())
     story.run("chain")
@@ -68,6 +70,7 @@ def test_a_command_is_loaded_until_its_attempt_has_moved_on(held: Store, clock: 
     assert orders(check_loaded(story)[0]) == []
 
 
+@pytest.mark.rule("S11", "S20")
 def test_a_stop_of_what_is_not_begun_takes_its_start_back(held: Store, clock: StillClock) -> None:
     story = Story([held], clock, chain())
     story.run("chain")
@@ -97,6 +100,7 @@ def test_commands_come_in_the_order_in_which_they_were_given(
         ]
 
 
+@pytest.mark.rule("S12", "S22")
 def test_rules_are_told_no_more_than_before_when_facts_wait_in_the_log(
     both: list[Store], clock: StillClock
 ) -> None:
@@ -136,6 +140,7 @@ def test_an_execution_whose_facts_all_wait_has_been_told_nothing(
         assert loaded.world.executions[1].standings["first"].told is None
 
 
+@pytest.mark.rule("S20", "S22")
 def test_a_dropped_successor_is_no_ones_latest(both: list[Store], clock: StillClock) -> None:
     story = Story(both, clock, shop())
     story.run("shop")
@@ -174,6 +179,7 @@ def test_an_attempt_that_ran_out_of_time_is_known_to_have(
         assert [one.status.value for one in store.history(1)] == ["INIT", "QUEUED", "RUNNING"]
 
 
+@pytest.mark.rule("S41")
 def test_an_old_snapshot_goes_on_beside_the_newest(both: list[Store], clock: StillClock) -> None:
     story = Story(both, clock, shop())
     story.run("shop")
@@ -187,6 +193,7 @@ def test_an_old_snapshot_goes_on_beside_the_newest(both: list[Store], clock: Sti
     assert [record.snapshot for record in both[0].workflows()] == [plans[2]]
 
 
+@pytest.mark.rule("S41")
 def test_an_execution_whose_code_is_gone_is_parked_and_nothing_is_lost(
     both: list[Store], clock: StillClock
 ) -> None:
@@ -210,6 +217,7 @@ def test_an_execution_whose_code_is_gone_is_parked_and_nothing_is_lost(
     check_loaded(story)
 
 
+@pytest.mark.rule("S41")
 def test_a_workflow_whose_newest_code_is_gone_parks_its_older_executions_too(
     held: Store, clock: StillClock
 ) -> None:
@@ -221,6 +229,7 @@ def test_a_workflow_whose_newest_code_is_gone_parks_its_older_executions_too(
     assert set(held.load(story.plan).parked) == {1}
 
 
+@pytest.mark.rule("S9", "S10")
 def test_a_loaded_world_decides_as_the_one_before_would_have(
     both: list[Store], clock: StillClock
 ) -> None:

@@ -11,6 +11,7 @@ from eventflow.model.event import Event
 from eventflow.store.ports import Store
 
 
+@pytest.mark.rule("S1", "S2")
 def test_an_appended_event_has_an_offset_and_the_logs_own_time(
     store: Store, clock: StillClock
 ) -> None:
@@ -54,6 +55,7 @@ def test_an_empty_log_holds_nothing(store: Store) -> None:
     assert store.event_of_turn(1) is None
 
 
+@pytest.mark.rule("S3")
 def test_a_repeat_is_the_first_event(store: Store, clock: StillClock) -> None:
     said = event("orders.paid", {"b": 1, "a": 2}, sender="till", id="a1")
     (first,) = store.append([said])
@@ -65,6 +67,7 @@ def test_a_repeat_is_the_first_event(store: Store, clock: StillClock) -> None:
     assert store.last_offset() == 1
 
 
+@pytest.mark.rule("S3")
 def test_events_of_one_append_can_repeat_each_other_and_older_ones(store: Store) -> None:
     store.append([event("k", 0, id="old")])
 
@@ -76,6 +79,7 @@ def test_events_of_one_append_can_repeat_each_other_and_older_ones(store: Store)
     assert [one.value for one in store.read()] == [0, 1, 2]
 
 
+@pytest.mark.rule("S3")
 def test_the_same_id_of_another_sender_or_namespace_is_another_event(store: Store) -> None:
     store.append([event("k", 1, id="x", sender="a")])
     store.append([event("k", 2, id="x", sender="b")])
@@ -84,6 +88,7 @@ def test_the_same_id_of_another_sender_or_namespace_is_another_event(store: Stor
     assert [one.value for one in store.read()] == [1, 2, 3]
 
 
+@pytest.mark.rule("S3")
 def test_a_repeat_with_another_value_is_refused_and_nothing_is_written(store: Store) -> None:
     store.append([event("k", {"n": 1}, sender="s", id="x")])
 
@@ -101,6 +106,7 @@ def test_drawn_ids_are_not_remembered(store: Store) -> None:
     assert store.last_offset() == 2
 
 
+@pytest.mark.rule("S2")
 def test_threads_that_append_at_once_are_each_answered_with_their_own_events(store: Store) -> None:
     answered: dict[int, list[Event]] = {}
 
@@ -129,6 +135,7 @@ def test_threads_that_append_at_once_are_each_answered_with_their_own_events(sto
         assert [one.value[1:] for one in own] == [[t, p] for t in range(25) for p in (0, 1)]
 
 
+@pytest.mark.rule("S3")
 def test_threads_that_append_the_same_id_write_one_event(store: Store) -> None:
     offsets: list[int] = []
 
@@ -158,6 +165,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.rule("S5")
 @pytest.mark.parametrize(
     ("patterns", "found"),
     [
@@ -197,6 +205,7 @@ def test_reading_is_bounded_on_both_sides_and_by_sender_and_namespace(store: Sto
     assert values(after=12) == []
 
 
+@pytest.mark.rule("S8", "S10")
 def test_an_event_with_a_turn_is_undecided_no_more(held: Store, clock: StillClock) -> None:
     story = Story([held], clock)
     held.append([event("a"), event("b", workflow_execution_id=3), event("c")])

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop import chain, shop
@@ -88,6 +89,7 @@ def end(story: Story, execution_id: int) -> None:
     story.quiet(execution_id)
 
 
+@pytest.mark.rule("S10")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTS, min_size=4, max_size=25))
 def test_whatever_happened_both_stores_load_the_world(acts: list[tuple[str, Any]]) -> None:

@@ -71,6 +71,7 @@ def test_a_crashed_holder_leaves_its_lock_to_the_next_at_once(opens: Opens, url:
     assert not store.was_clean()
 
 
+@pytest.mark.rule("S2")
 def test_what_was_acknowledged_is_there_after_a_kill(opens: Opens, url: str) -> None:
     with Other(url, APPEND, dict(os.environ)) as other:
         journal = [other.hear() for _ in range(300)]
@@ -90,6 +91,7 @@ def test_what_was_acknowledged_is_there_after_a_kill(opens: Opens, url: str) -> 
     connection.close()
 
 
+@pytest.mark.rule("S1", "S2")
 def test_processes_that_append_at_once_get_offsets_of_their_own(opens: Opens, url: str) -> None:
     others = [Other(url, APPEND_SOME, dict(os.environ)) for _ in range(3)]
     try:

@@ -149,6 +149,7 @@ def test_a_file_that_was_locked_for_a_moment_is_written(writer: Writer, path: Pa
     assert keys(path) == {"a"}
 
 
+@pytest.mark.rule("S2")
 def test_on_a_full_disk_nothing_is_acknowledged_and_it_goes_on_when_there_is_room(
     opens: Opens,
 ) -> None:
