@@ -60,6 +60,7 @@ class TaskExecution:
         started_by: What made the rule act: an event's key, or `autostart`, `command`, `periodic`.
         trigger_turn: The turn of the event that started it (S8).
         log_path: Where the newest attempt's output is, or empty.
+        inputs: Upstream task -> id of the run whose result it takes (S38); empty until QUEUED.
     """
 
     id: int
@@ -76,6 +77,7 @@ class TaskExecution:
     trigger_turn: int = 0
     reason: str = ""
     log_path: str = ""
+    inputs: dict[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def key(self) -> TaskExecutionKey:

@@ -49,6 +49,10 @@ class PythonOperator(Operator):
     def arguments(self) -> Any:
         return [self.op_args, self.op_kwargs]
 
+    @property
+    def docs(self) -> str:
+        return inspect.getdoc(self.python_callable) or ""
+
     def start(self, context: TaskContext) -> Any:
         args = fill(self.op_args, context.inputs)
         kwargs = fill(self.op_kwargs, context.inputs)

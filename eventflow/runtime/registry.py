@@ -13,6 +13,7 @@ from eventflow.executors.code import copy_sources, load_workflows
 from eventflow.executors.port import Code, Job
 from eventflow.model.event import Event
 from eventflow.model.operator import Operator
+from eventflow.model.sketch import sketch_of
 from eventflow.model.workflow import Workflow, content_hash
 from eventflow.store.ports import SnapshotRecord, Store
 
@@ -84,6 +85,14 @@ class Registry:
         """The plan of a snapshot if it is loaded; never loads."""
         with self._lock:
             return self._plans.get(snapshot)
+
+    def workflow(self, snapshot: str) -> Workflow | None:
+        """The workflow of a snapshot, to look at: a sketch unless it is loaded; never loads."""
+        plan = self.find(snapshot)
+        if plan is not None:
+            return plan.workflow
+        record = self._store.snapshot(snapshot)
+        return sketch_of(record.definition) if record is not None else None
 
     def teach(self, world: World, events: Iterable[Event]) -> None:
         """Have the plan of each snapshot that the events are about to register in the world."""

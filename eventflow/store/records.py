@@ -72,6 +72,7 @@ def task_execution_of(
         trigger_turn=row.trigger_turn,
         reason=row.reason,
         log_path=str(log_path) if log_path is not None else "",
+        inputs=read(row.inputs) if row.inputs is not None else {},
     )
 
 
