@@ -51,7 +51,9 @@ class PythonOperator(Operator):
 
     @property
     def docs(self) -> str:
-        return inspect.getdoc(self.python_callable) or ""
+        # Of an instance that can be called, Python would give the words about its class.
+        function = self.python_callable
+        return (inspect.getdoc(function) or "") if inspect.isroutine(function) else ""
 
     def start(self, context: TaskContext) -> Any:
         args = fill(self.op_args, context.inputs)

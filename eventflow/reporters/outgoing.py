@@ -24,6 +24,7 @@ from eventflow.errors import UplinkError
 
 MAX_ANSWER_BYTES = 64 * 1024
 _CHUNK = 64 * 1024
+_THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -210,7 +211,8 @@ def _check_address(text: str, *, only_here: bool) -> None:
         address = address.ipv4_mapped
     if address.is_loopback:
         return
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
+    nowhere = address.is_unspecified or address in _THIS_NETWORK
+    if address.is_link_local or address.is_multicast or nowhere:
         raise UplinkError(f"address {text} is not one of a platform; nothing was sent")
     if only_here:
         raise UplinkError(

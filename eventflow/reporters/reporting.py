@@ -16,7 +16,6 @@ from typing import Protocol
 
 from eventflow import signals
 from eventflow.clock import Clock
-from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution
 from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
@@ -86,8 +85,7 @@ class Reporting:
         alive = (WorkflowStatus.INIT, WorkflowStatus.RUNNING)
         for execution in reversed(store.executions(statuses=alive, limit=_LOOKED_THROUGH)):
             self._mark(execution.id)
-        signals.task_status_changed.connect(self._on_fact, sender=self._scheduler)
-        signals.workflow_status_changed.connect(self._on_fact, sender=self._scheduler)
+        signals.executions_changed.connect(self._on_change, sender=self._scheduler)
         signals.scheduler_stopped.connect(self._on_stop, sender=self._scheduler)
         self._thread.start()
 
@@ -98,8 +96,7 @@ class Reporting:
             if self._is_stopped:
                 return
             self._is_stopped = True
-        for signal in (signals.task_status_changed, signals.workflow_status_changed):
-            signal.disconnect(self._on_fact, sender=self._scheduler)
+        signals.executions_changed.disconnect(self._on_change, sender=self._scheduler)
         signals.scheduler_stopped.disconnect(self._on_stop, sender=self._scheduler)
         until = self._clock.monotonic() + grace_s
         under_way = self._platform.under_way
@@ -122,9 +119,9 @@ class Reporting:
         if last:
             log.warning("uplink.left_behind url=%s executions=%s", self._platform.url, len(last))
 
-    def _on_fact(self, sender: object, event: Event, **_: object) -> None:
-        if event.workflow_execution_id is not None:
-            self._mark(event.workflow_execution_id)
+    def _on_change(self, sender: object, execution_ids: frozenset[int], **_: object) -> None:
+        for execution_id in execution_ids:
+            self._mark(execution_id)
 
     def _on_stop(self, sender: object, **_: object) -> None:
         self.stop()

@@ -7,13 +7,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import chain, emitting, fanout, limits, startup
+from tests.bench import chain, emitting, fanout, limits, startup, uplink
 
 Figures = dict[str, object]
 
 
 def full() -> list[Callable[[Path], Figures]]:
-    return [chain.run, fanout.run, emitting.latency, emitting.throughput, startup.run]
+    return [chain.run, fanout.run, emitting.latency, emitting.throughput, startup.run, uplink.run]
 
 
 def smoke() -> list[Callable[[Path], Figures]]:
@@ -22,6 +22,7 @@ def smoke() -> list[Callable[[Path], Figures]]:
         lambda folder: fanout.run(folder, few=500, many=5_000, rounds=2),
         lambda folder: emitting.latency(folder, rounds=50),
         lambda folder: emitting.throughput(folder, seconds=0.5),
+        lambda folder: uplink.run(folder, length=50, rounds=2),
     ]
 
 
@@ -34,6 +35,9 @@ def faults(figures: Figures) -> list[str]:
     commits = figures.get("commits_per_task")
     if isinstance(commits, float) and commits > 1.5:
         found.append(f"{figures['bench']}: {commits} commits a step; it is to be one")
+    waited = figures.get("wall_hanging")
+    if isinstance(waited, float) and waited > 3:  # a flow that waits for its platform shows as 100
+        found.append(f"{figures['bench']}: a hanging platform costs {waited} times; it costs none")
     return found
 
 
