@@ -127,30 +127,25 @@ class Call:
             host, port, type=socket.SOCK_STREAM
         ):
             _check_address(str(address[0]), only_here=plain and not self._allow_http)
-            found = socket.socket(family, kind, protocol)
             try:
-                self._take(found)
-                found.connect(address)
-                found = found if plain else self._secured(found, host)
+                return self._connected_to(family, kind, protocol, address)
             except OSError as error:
-                found.close()
                 failure = error
-                continue
-            except BaseException:
-                found.close()
-                raise
-            return found
         raise failure or OSError(f"{host} has no address")
 
-    def _secured(self, found: socket.socket, host: str) -> socket.socket:
-        found.settimeout(self._left())
-        secured = self._tls.wrap_socket(found, server_hostname=host)
-        self._socket = secured
-        return secured
-
-    def _take(self, found: socket.socket) -> None:
-        self._socket = found
-        found.settimeout(self._left())
+    def _connected_to(self, family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+        parts = urlsplit(self._request.url)
+        with contextlib.ExitStack() as undone:
+            found = undone.enter_context(socket.socket(family, kind, protocol))
+            self._socket = found
+            found.settimeout(self._left())
+            found.connect(address)
+            if parts.scheme == "https":
+                found.settimeout(self._left())
+                found = self._tls.wrap_socket(found, server_hostname=parts.hostname)
+                self._socket = found
+            undone.pop_all()
+            return found
 
     def _left(self) -> float:
         if self._is_cut:

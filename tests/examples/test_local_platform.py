@@ -41,9 +41,8 @@ def test_the_page_shows_what_was_reported(tmp_path: Path) -> None:
             assert platform.stdout.readline().strip() == promised
             with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:  # noqa: S310  # ours
                 page = answer.read().decode()
-            nonsense = urllib.request.Request(
-                url, data=b'{"time": 1, "data": {"execution": 5}}', method="POST"
-            )  # noqa: S310
+            half = b'{"time": "2026-01-01T00:00:00Z", "data": {"execution": 5}}'
+            nonsense = urllib.request.Request(url, data=half, method="POST")  # noqa: S310  # ours
             with pytest.raises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(nonsense, timeout=DEADLINE_S)  # noqa: S310  # ours
             refused.value.close()

@@ -130,7 +130,7 @@ def answers(status: int, body: bytes = b"", **headers: str) -> Behaviour:
 
 def hangs(handler: Handler) -> None:
     """Never answer, while the test lasts."""
-    handler.server.platform.closing.wait(SOON_S)  # type: ignore[attr-defined]
+    handler.server.platform.closing.wait()  # type: ignore[attr-defined]
 
 
 def drips(handler: Handler) -> None:

@@ -186,7 +186,7 @@ def test_the_flow_ends_while_a_post_hangs_and_the_scheduler_stops_within_the_gra
     scheduler.stop()
 
     # The first hung; it was cut so that the last one could be tried, which hung too.
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SOON_S / 2
     assert [post.told["final"] for post in platform.posts] == [False, True]
     assert said(caplog)[-1] == "uplink.left_behind"
     assert "eventflow-uplink" not in [thread.name for thread in threading.enumerate()]
@@ -379,9 +379,9 @@ with Workflow("w") as workflow:
     PythonOperator("t", int)
 scheduler = Scheduler("sqlite://")
 scheduler.start()
-UplinkClient(UplinkConfig(url=sys.argv[1], grace=float(sys.argv[2]))).attach(scheduler)
+UplinkClient(UplinkConfig(url=sys.argv[1], timeout=3600, grace=1)).attach(scheduler)
 print(scheduler.run(workflow).wait(20).status, flush=True)
-if len(sys.argv) > 3:
+if len(sys.argv) > 2:
     raise RuntimeError("the program fails")
 """
 
@@ -393,7 +393,7 @@ def test_a_process_ends_within_its_grace_though_the_platform_hangs(
     platform.behaves(hangs)
 
     with subprocess.Popen(
-        [sys.executable, "-c", HANGING_PROCESS, platform.url, "1", *failing],
+        [sys.executable, "-c", HANGING_PROCESS, platform.url, *failing],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -402,11 +402,10 @@ def test_a_process_ends_within_its_grace_though_the_platform_hangs(
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "SUCCESS\n"
-            began = time.monotonic()
+            # The post would go on for an hour; the grace is a second, and the machine may be busy.
             process.wait(SOON_S)
         finally:
             process.kill()
 
-    assert time.monotonic() - began < 1 + 4  # the grace, and what a busy machine adds
     assert process.returncode == (1 if failing else 0)
     assert platform.posts
