@@ -28,19 +28,18 @@ class Told:
         self._workflow = workflow
         self._book = agenda()
         self._begin = scheduler.now
-        self._facts = 0
+        self._seen = 0
+        self.facts = 0
         self.pictures: list[tuple[float, Picture]] = []
-
-    @property
-    def facts(self) -> int:
-        return self._facts
 
     def look(self) -> None:
         """What the thread does at one instant: marks for all that is new, then what is due."""
-        facts = self._scheduler.events("eventflow.task.**", "eventflow.workflow.**")
-        for fact in facts[self._facts :]:
+        for fact in self._scheduler.store.read(
+            keys=("eventflow.task.**", "eventflow.workflow.**"), after=self._seen
+        ):
             self._book.mark(fact.workflow_execution_id or 0)
-        self._facts = len(facts)
+            self._seen = fact.offset
+            self.facts += 1
         now = _seconds(self._begin, self._scheduler.now)
         while (execution_id := self._book.due(now)) is not None:
             execution = self._scheduler.execution(execution_id)

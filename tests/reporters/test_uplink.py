@@ -245,7 +245,7 @@ def test_a_final_state_is_tried_until_the_grace_is_over(
     assert said(caplog) == ["uplink.down", "uplink.up"]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 302])
+@pytest.mark.parametrize("status", [401, 403, 302])
 def test_a_refusal_is_told_once_and_the_platform_left_in_peace(
     platform: LocalPlatform, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
@@ -253,16 +253,34 @@ def test_a_refusal_is_told_once_and_the_platform_left_in_peace(
         platform.behaves(answers(status, Location=elsewhere.url))
 
         with Scheduler("sqlite://") as scheduler:
-            UplinkClient(config(platform.url, run_id="one")).attach(scheduler)
+            UplinkClient(config(platform.url)).attach(scheduler)
             scheduler.run(chain()).wait(SOON_S)
             platform.until(posts=1)
             scheduler.run(chain(20)).wait(SOON_S)
             until_now = len(platform.posts)
 
         assert until_now == 1
-        assert len(platform.posts) <= 2  # the end is tried once more
+        assert len(platform.posts) == 2  # whether it refuses to this day, once more at the end
         assert elsewhere.posts == []
-    assert said(caplog).count("uplink.refused") == 1
+    assert said(caplog) == ["uplink.refused", "uplink.left_behind"]
+
+
+def test_an_execution_that_is_not_wanted_stands_in_the_way_of_no_other(
+    platform: LocalPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    platform.behaves(answers(404), answers(200))
+
+    with Scheduler("sqlite://") as scheduler:
+        UplinkClient(config(platform.url)).attach(scheduler)
+        scheduler.run(chain()).wait(SOON_S)
+        platform.until(posts=1)
+        scheduler.run(chain(20)).wait(SOON_S)
+        platform.until_final()
+        told_meanwhile = [post.told["run_id"] for post in platform.posts]
+
+    assert told_meanwhile[0] == "1"
+    assert set(told_meanwhile[1:]) == {"2"}
+    assert said(caplog) == ["uplink.refused"]
 
 
 def test_a_platform_that_asks_for_rest_gets_it(
