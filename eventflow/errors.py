@@ -93,5 +93,9 @@ class ResultError(TaskError):
     """A task returned what cannot be stored: not JSON, or too large (S37)."""
 
 
+class UplinkError(EventflowError):
+    """A platform could not be told: no connection, no answer in time, or none that is HTTP."""
+
+
 class WaitTimeoutError(EventflowError):
     """What was waited for did not happen in time; it goes on happening."""

@@ -21,6 +21,10 @@ task_status_changed = _namespace.signal("task-status-changed")
 workflow_status_changed = _namespace.signal("workflow-status-changed")
 """An execution moved. Arguments: the scheduler, `event: Event`, `status: WorkflowStatus`."""
 
+executions_changed = _namespace.signal("executions-changed")
+"""Executions, or runs in them, moved; once for all that one commit holds, and so the cheapest news
+that there is. Arguments: the scheduler, `execution_ids: frozenset[int]`."""
+
 scheduler_started = _namespace.signal("scheduler-started")
 """The loop is running. Argument: the scheduler."""
 
@@ -32,6 +36,7 @@ ALL = (
     decision_made,
     task_status_changed,
     workflow_status_changed,
+    executions_changed,
     scheduler_started,
     scheduler_stopped,
 )

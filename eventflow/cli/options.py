@@ -48,6 +48,16 @@ Executor = Annotated[
     ExecutorName | None,
     typer.Option("--executor", help="Where tasks run. [default: processes]", show_default=False),
 ]
+Uplink = Annotated[
+    str | None,
+    typer.Option(
+        "--uplink",
+        metavar="URL",
+        help="Report graph and states to a platform, with the token that EVENTFLOW_UPLINK_TOKEN "
+        "holds. [default: EVENTFLOW_UPLINK_URL, or else nowhere]",
+        show_default=False,
+    ),
+]
 ExecutionId = Annotated[int, typer.Argument(help="Id of the workflow execution.")]
 
 

@@ -17,12 +17,14 @@ from eventflow.cli.overview import headline
 from eventflow.cli.ownlog import open_log
 from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import note
+from eventflow.cli.uplink import report_to, say_unused
 from eventflow.cli.watch import Watch
 from eventflow.clock import SystemClock
 from eventflow.errors import EventflowError, StoreBusyError
 from eventflow.model.event import Event
 from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
+from eventflow.reporters.config import UplinkConfig
 from eventflow.runtime.client import Client
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.registry import Registry
@@ -44,6 +46,7 @@ class _Wanted:
     timeout: float | None
     as_json: bool
     quiet: bool
+    platform: UplinkConfig | None
 
 
 def run(
@@ -54,6 +57,7 @@ def run(
     timeout: Annotated[
         float | None, typer.Option("--timeout", min=0, help="Stop it after so many seconds.")
     ] = None,
+    uplink: options.Uplink = None,
     as_json: options.AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the end only.")] = False,
 ) -> None:
@@ -66,7 +70,8 @@ def run(
     Exit status: 0 when all ended SUCCESS, 1 when not, 2 for wrong input, 130 for a second Ctrl-C.
     """
     path, name = read_place(file)
-    wanted = _Wanted(path, name, options.read_params(param), timeout, as_json, quiet)
+    params, platform = options.read_params(param), UplinkConfig.from_environment(url=uplink)
+    wanted = _Wanted(path, name, params, timeout, as_json, quiet, platform)
     settings = read_settings(store=store, executor=executor.value if executor else None)
     open_log(settings, level="WARNING")
     with _stdout_for_json_only(as_json):
@@ -89,6 +94,7 @@ def _run_here(scheduler: Scheduler, wanted: _Wanted) -> int:
     chosen: list[Workflow] = []
     with Interrupts() as interrupts:
         scheduler.start()
+        report_to(scheduler, wanted.platform)
         workflows = scheduler.register_file(
             wanted.path,
             accept=lambda found: chosen.append(choose(found, wanted.name, wanted.path)),
@@ -127,6 +133,7 @@ def _run_there(settings: Settings, wanted: _Wanted, busy: StoreBusyError) -> int
                 f"{busy}; workflow {workflow.name!r} is not registered there as it is in "
                 f"{wanted.path}, so it cannot be started there either"
             ) from busy
+        say_unused(wanted.platform)
         command = remote.client.run(workflow.namespace, workflow.name, wanted.params)
         follower = _follower(remote.client, wanted, lambda: None)
         workflows = [plan.workflow for plan in plans]

@@ -15,10 +15,12 @@ from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.ownlog import open_log
 from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import note, say, say_json
+from eventflow.cli.uplink import report_to
 from eventflow.errors import DefinitionError, LoadError
 from eventflow.model.event import Event
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
+from eventflow.reporters.config import UplinkConfig
 from eventflow.runtime.scheduler import Scheduler
 from eventflow.settings import read_settings
 
@@ -42,6 +44,7 @@ def serve(
         options.LogFormat | None,
         typer.Option("--log-format", help="Form of the log. [default: text]", show_default=False),
     ] = None,
+    uplink: options.Uplink = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Run the scheduler for the workflows of files or folders, until a signal ends it.
@@ -57,12 +60,14 @@ def serve(
         stop_grace=grace,
         log_format=log_format.value if log_format else None,
     )
+    platform = UplinkConfig.from_environment(url=uplink)
     files = [file for place in places or () for file in _files(place)]
     open_log(settings)
     scheduler = Scheduler(settings.store, executor=settings.executor, program="eventflow serve")
     with Interrupts() as interrupts:
         try:
             scheduler.start()
+            report_to(scheduler, platform)
             _log_facts(scheduler)
             workflows = _register(scheduler, files)
             if places and not workflows:

@@ -1,5 +1,6 @@
 """Operator: the template of a task, and the ways to write its rules."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -90,6 +91,13 @@ class Operator(ABC):
     def sub_workflow(self) -> Workflow | None:
         """The workflow that it runs, where that was given as an object."""
         return None
+
+    @property
+    def docs(self) -> str:
+        """What it is for, in the words of its class; empty for the classes of eventflow's own."""
+        kind = type(self)
+        ours = kind.__module__.partition(".")[0] == "eventflow"
+        return "" if ours else inspect.cleandoc(kind.__dict__.get("__doc__") or "")
 
     def describe(self) -> dict[str, Any]:
         """Its definition as JSON: part of a snapshot's content (S41)."""

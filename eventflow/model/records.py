@@ -65,6 +65,7 @@ class TaskExecution:
         taken_from: The run whose status and result it has: nothing ran (S31).
         log_path: Where the newest attempt's output is, or empty.
         pool: Of whose slots its attempts take one (S44).
+        inputs: Upstream task -> id of the run whose result it takes (S38); empty until QUEUED.
     """
 
     id: int
@@ -84,6 +85,7 @@ class TaskExecution:
     pool: str = DEFAULT_POOL
     dropped: bool = False
     taken_from: int | None = None
+    inputs: dict[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def key(self) -> TaskExecutionKey:

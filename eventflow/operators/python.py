@@ -49,6 +49,12 @@ class PythonOperator(Operator):
     def arguments(self) -> Any:
         return [self.op_args, self.op_kwargs]
 
+    @property
+    def docs(self) -> str:
+        # Of an instance that can be called, Python would give the words about its class.
+        function = self.python_callable
+        return (inspect.getdoc(function) or "") if inspect.isroutine(function) else ""
+
     def start(self, context: TaskContext) -> Any:
         args = fill(self.op_args, context.inputs)
         kwargs = fill(self.op_kwargs, context.inputs)

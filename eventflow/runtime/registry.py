@@ -16,6 +16,7 @@ from eventflow.executors.port import Code, Job
 from eventflow.model.event import Event
 from eventflow.model.family import with_sub_workflows
 from eventflow.model.operator import Operator
+from eventflow.model.sketch import sketch_of
 from eventflow.model.workflow import Workflow, content_hash
 from eventflow.store.listed import SnapshotRecord
 from eventflow.store.ports import Store
@@ -81,6 +82,14 @@ class Registry:
         """The plan of a snapshot if it is loaded; never loads."""
         with self._lock:
             return self._plans.get(snapshot)
+
+    def workflow(self, snapshot: str) -> Workflow | None:
+        """The workflow of a snapshot, to look at: a sketch unless it is loaded; never loads."""
+        plan = self.find(snapshot)
+        if plan is not None:
+            return plan.workflow
+        record = self._store.snapshot(snapshot)
+        return sketch_of(record.definition) if record is not None else None
 
     def teach(self, world: World, events: Iterable[Event]) -> None:
         """Have in the world the plan of each snapshot that a command registers or retries."""

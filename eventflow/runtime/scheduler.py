@@ -302,6 +302,10 @@ class Scheduler(Commanding[ExecutionHandle]):
         """Pools that were set or that tasks are in: slots, how many are held, who waits (S44)."""
         return self.store.pools()
 
+    def workflow_of(self, snapshot: str) -> Workflow | None:
+        """The workflow of a snapshot, to look at; only the newest can be run."""
+        return self._registry.workflow(snapshot)
+
     def on(self, signal: Signal, receiver: Receiver) -> Receiver:
         """Call `receiver(scheduler, **arguments)` for each signal of this scheduler's."""
         self._receivers.append(receiver)

@@ -94,6 +94,7 @@ def task_execution_of(
         pool=row.pool,
         dropped=bool(row.dropped),
         taken_from=row.taken_from,
+        inputs=read(row.inputs) if row.inputs is not None else {},
     )
 
 

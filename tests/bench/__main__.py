@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import chain, downtime, emitting, fanout, limits, startup
+from tests.bench import chain, downtime, emitting, fanout, limits, startup, uplink
 
 Figures = dict[str, object]
 
@@ -20,6 +20,7 @@ def full() -> list[Callable[[Path], Figures]]:
         emitting.throughput,
         startup.run,
         downtime.run,
+        uplink.run,
     ]
 
 
@@ -30,6 +31,7 @@ def smoke() -> list[Callable[[Path], Figures]]:
         lambda folder: emitting.latency(folder, rounds=50),
         lambda folder: emitting.throughput(folder, seconds=0.5),
         downtime.run,
+        lambda folder: uplink.run(folder, length=50, rounds=2),
     ]
 
 
@@ -42,6 +44,9 @@ def faults(figures: Figures) -> list[str]:
     commits = figures.get("commits_per_task")
     if isinstance(commits, float) and commits > 1.5:
         found.append(f"{figures['bench']}: {commits} commits a step; it is to be one")
+    waited = figures.get("wall_hanging")
+    if isinstance(waited, float) and waited > 3:  # a flow that waits for its platform shows as 100
+        found.append(f"{figures['bench']}: a hanging platform costs {waited} times; it costs none")
     return found
 
 

@@ -1,0 +1,177 @@
+"""A picture as bytes: CloudEvents of our own, and the report that a platform of flows takes.
+
+The second has four statuses and no more members than its platform knows, so that one which is
+strict takes it; what else there is to tell is in the first.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from eventflow import __version__
+from eventflow.errors import UplinkError
+from eventflow.model.event import Event
+from eventflow.model.status import TaskStatus, WorkflowStatus
+from eventflow.reporters.config import UplinkConfig, WireFormat
+from eventflow.reporters.outgoing import Request
+from eventflow.reporters.picture import Picture, PicturedRun, PicturedTask
+
+KEY = "eventflow.uplink.picture"
+
+_FLOW_STATUS = {
+    TaskStatus.INIT: "pending",
+    TaskStatus.QUEUED: "pending",
+    TaskStatus.RETRYING: "running",
+    TaskStatus.RUNNING: "running",
+    TaskStatus.STOPPING: "running",
+    TaskStatus.RESTARTING: "running",
+    TaskStatus.SUCCESS: "succeeded",
+    TaskStatus.SKIPPED: "succeeded",
+    TaskStatus.FAILED: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A picture, ready to be told.
+
+    Attributes:
+        id: Made up; a platform that gets it twice may drop one.
+        number: Counts the reports of one client, from 1: of two, the higher is the newer.
+        at: When the picture was made, aware UTC.
+    """
+
+    picture: Picture
+    id: str
+    number: int
+    at: datetime
+
+
+def request_of(report: Report, config: UplinkConfig, token: str) -> Request:
+    """The request that tells a report.
+
+    Raises:
+        UplinkError: If the token cannot stand in a header; it is not shown.
+    """
+    headers = {"Accept": "*/*", "User-Agent": f"eventflow/{__version__}"}
+    if token:
+        if not (token.isascii() and token.isprintable()):
+            raise UplinkError(f"the token in {config.token_env} cannot stand in a header")
+        headers["Authorization"] = f"Bearer {token}"
+    if config.wire is WireFormat.FLOW:
+        headers["Content-Type"] = "application/json"
+        return Request("PUT", _flow_url(report.picture, config), _text(_flow(report)), headers)
+    headers["Content-Type"] = "application/cloudevents+json"
+    return Request("POST", config.url, _text(_cloudevent(report, config)), headers)
+
+
+def _flow_url(picture: Picture, config: UplinkConfig) -> str:
+    application, run = quote(config.application_id, safe=""), quote(_run_id(picture, config), "")
+    root = config.url.rstrip("/")
+    return f"{root}/v1/internal/applications/{application}/runs/{run}/flow"
+
+
+def _flow(report: Report) -> dict[str, Any]:
+    picture = report.picture
+    ids = {run.key: f"{run.task}_{run.sequence_number - 1}" for run in picture.runs}
+    return {
+        "pipeline_graph": {
+            "steps": [_flow_step(task) for task in picture.tasks],
+            "nodes": [
+                {
+                    "id": ids[run.key],
+                    "parent_id": run.task,
+                    "predecessor_ids": [ids[key] for key in run.predecessors if key in ids],
+                    "status": _flow_status(picture, run),
+                }
+                for run in picture.runs
+            ],
+        },
+        "updated_at": report.at.astimezone(UTC).isoformat(timespec="microseconds"),
+    }
+
+
+def _flow_step(task: PicturedTask) -> dict[str, Any]:
+    step: dict[str, Any] = {"id": task.name, "predecessors": list(task.predecessors)}
+    return {**step, "docs": task.docs} if task.docs else step
+
+
+def _flow_status(picture: Picture, run: PicturedRun) -> str:
+    if run.status is TaskStatus.STOPPED:
+        # What a rule stopped has ended as planned (S30); the platform has no word for it.
+        planned = picture.status in (WorkflowStatus.RUNNING, WorkflowStatus.SUCCESS)
+        return "succeeded" if planned else "failed"
+    return _FLOW_STATUS[run.status]
+
+
+def _cloudevent(report: Report, config: UplinkConfig) -> dict[str, Any]:
+    picture = report.picture
+    told = {
+        "application_id": config.application_id,
+        "run_id": _run_id(picture, config),
+        "number": report.number,
+        "final": picture.final,
+        "execution": {
+            "id": picture.execution_id,
+            "workflow": picture.workflow,
+            "namespace": picture.namespace,
+            "execution_type": picture.execution_type,
+            "status": picture.status.value,
+            "created_at": _instant(picture.created_at),
+            "begin_date": _instant(picture.begin_date),
+            "end_date": _instant(picture.end_date),
+            "reason": picture.reason,
+        },
+        "tasks": [
+            {
+                "name": task.name,
+                "operator": task.operator,
+                "docs": task.docs,
+                "predecessors": list(task.predecessors),
+            }
+            for task in picture.tasks
+        ],
+        "runs": [_run(run) for run in picture.runs],
+        "runs_left_out": picture.left_out,
+    }
+    event = Event(
+        KEY,
+        told,
+        namespace=picture.namespace,
+        sender=config.application_id,
+        id=report.id,
+        time=report.at,
+        workflow_execution_id=picture.execution_id,
+    )
+    return event.to_cloudevent()
+
+
+def _run(run: PicturedRun) -> dict[str, Any]:
+    error = {"type": run.error[0], "message": run.error[1]} if run.error else None
+    return {
+        "key": run.key,
+        "task": run.task,
+        "sequence_number": run.sequence_number,
+        "attempt": run.attempt,
+        "status": run.status.value,
+        "predecessors": list(run.predecessors),
+        "created_at": _instant(run.created_at),
+        "begin_date": _instant(run.begin_date),
+        "end_date": _instant(run.end_date),
+        "reason": run.reason,
+        "error": error,
+    }
+
+
+def _run_id(picture: Picture, config: UplinkConfig) -> str:
+    return config.run_id_of(picture.execution_id, picture.workflow, picture.namespace)
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at is not None else None
+
+
+def _text(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
