@@ -102,7 +102,7 @@ class AppOperator(Operator):
         self.recorded = _read_recorded(name, recorded)
         if self.recorded is None:
             check_installed(name)
-        self._running: dict[int, Following] = {}
+        self._running: dict[tuple[int, int], Following] = {}
         super().__init__(name, **config)
 
     @property
@@ -128,7 +128,6 @@ class AppOperator(Operator):
         order = self._order(context)
         if self.recorded is not None:
             return self._result(_recorded_state(self.recorded))
-        run = context.task_execution.id
         following = Following(
             AppService(self.connection, self.app_id, self.polling.request_timeout),
             self.polling,
@@ -137,15 +136,15 @@ class AppOperator(Operator):
             relay=self.emit_logs,
             grace_s=self.settings.stop_grace,
         )
-        self._running[run] = following
+        self._running[_attempt_of(context)] = following
         try:
             state = _undisturbed(lambda: following.run(order), context)
         finally:
-            del self._running[run]
+            del self._running[_attempt_of(context)]
         return self._result(state) if state is not None else None
 
     def stop(self, context: TaskContext) -> None:
-        following = self._running.get(context.task_execution.id)
+        following = self._running.get(_attempt_of(context))
         if following is not None:
             following.stop()
 
@@ -169,6 +168,11 @@ class AppOperator(Operator):
         if not self.full_result:
             return state.output
         return {"id": state.id, "metadata": state.metadata, "output": state.output}
+
+
+def _attempt_of(context: TaskContext) -> tuple[int, int]:
+    """Names an attempt: one that was abandoned may still be here when the next one runs."""
+    return context.task_execution.id, context.task_execution.attempt
 
 
 def _undisturbed(work: Callable[[], T], context: TaskContext) -> T:

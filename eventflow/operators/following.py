@@ -91,6 +91,7 @@ class Following:
             ResultError: If the result cannot be stored.
         """
         try:
+            self._rest(self._clock.monotonic())
             # Listened to before the start: the run may be over before its id is here.
             events = self._events()
             self._begin(order)
@@ -187,8 +188,10 @@ class Following:
                     self._context.log.warning("the service is away: %s", error)
                 left = give_up_at - now()
                 if left <= 0:
+                    going = f" and remote run {self._run_id} may go on" if self._run_id else ""
                     raise RemoteServiceError(
-                        f"the service was away for {polling.patience:g} s: {error}", error.status
+                        f"the service was away for {polling.patience:g} s{going}: {error}",
+                        error.status,
                     ) from error
                 wait = max(_drawn(pause, polling), error.retry_after_s)
             self._rest(now() + min(wait, left))
