@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -117,6 +117,17 @@ class AppPolling:
                 raise DefinitionError(
                     f"AppPolling: {name} is a number from {least:g} to {most:g}, got {figure!r}"
                 )
+
+    def pauses(self, chance: Callable[[], float]) -> Iterator[float]:
+        """Seconds to wait before each look, without end.
+
+        Args:
+            chance: Draws a number from [0, 1): many who began together do not look together.
+        """
+        pause = self.first
+        while True:
+            yield min(pause, self.ceiling) * (1 - self.jitter * chance())
+            pause = min(pause * self.factor, self.ceiling)
 
 
 _LONG = 86_400.0

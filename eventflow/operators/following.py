@@ -155,8 +155,8 @@ class Following:
         """Look now and then, until it has ended."""
         polling, now = self._polling, self._clock.monotonic
         relay = LogRelay(self._service, self._run_id, polling, self._context)
-        pause = polling.first
-        look_at = now() + _drawn(pause, polling)
+        pauses = polling.pauses(_CHANCE.random)
+        look_at = now() + next(pauses)
         log_at = now() if self._relay else math.inf
         while True:
             self._rest(min(look_at, log_at), heed=self._told)
@@ -166,9 +166,7 @@ class Following:
                 if state.status in ENDED:
                     break
                 # Who is told looks only in case that the telling is lost.
-                pause = polling.ceiling if self._told_by else pause * polling.factor
-                pause = min(pause, polling.ceiling)
-                look_at = now() + _drawn(pause, polling)
+                look_at = now() + (polling.ceiling if self._told_by else next(pauses))
             if now() >= log_at:
                 log_at = now() + relay.look()
         if self._relay:
@@ -178,7 +176,7 @@ class Following:
     def _patiently(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer, while the service's absence may pass."""
         polling, now = self._polling, self._clock.monotonic
-        pause, give_up_at = polling.first, math.inf
+        pauses, give_up_at = polling.pauses(_CHANCE.random), math.inf
         while True:
             try:
                 return ask()
@@ -193,9 +191,8 @@ class Following:
                         f"the service was away for {polling.patience:g} s{going}: {error}",
                         error.status,
                     ) from error
-                wait = max(_drawn(pause, polling), error.retry_after_s)
+                wait = max(next(pauses), error.retry_after_s)
             self._rest(now() + min(wait, left))
-            pause = min(pause * polling.factor, polling.ceiling)
 
     def _rest(self, until: float, heed: threading.Event | None = None) -> None:
         """Wait until an instant, or until `heed` is set. Raises _StoppedError on a stop."""
@@ -282,8 +279,3 @@ def _names(value: Any, run_id: str) -> bool:
     if isinstance(value, dict):
         return run_id in (value.get("run_id"), value.get("id"))
     return bool(value == run_id)
-
-
-def _drawn(pause: float, polling: AppPolling) -> float:
-    """A pause, less what chance takes off: so many who began together do not look together."""
-    return pause * (1 - polling.jitter * _CHANCE.random())

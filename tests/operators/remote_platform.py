@@ -64,11 +64,11 @@ class Platform:
         with self._changed:
             return [asked for asked in self.asked if asked.kind == kind]
 
-    def wait_for(self, kind: str, n: int = 1) -> list[Asked]:
+    def wait_for(self, kind: str, n: int = 1, timeout_s: float = PATIENCE_S) -> list[Asked]:
         """The first `n` requests of a kind, when they are there."""
         with self._changed:
             there = self._changed.wait_for(
-                lambda: sum(asked.kind == kind for asked in self.asked) >= n, PATIENCE_S
+                lambda: sum(asked.kind == kind for asked in self.asked) >= n, timeout_s
             )
             assert there, f"{n} x {kind} did not come; there are {self.asked}"
         return self.of(kind)[:n]
@@ -162,6 +162,15 @@ def drop(handler: Handler) -> None:
     """End the connection without a word."""
     handler.close_connection = True
     handler.connection.close()
+
+
+def endless(handler: Handler) -> None:
+    """An answer without an end, as fast as it is taken."""
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b"1" * 65_536)
 
 
 @contextmanager

@@ -75,3 +75,20 @@ def test_trouble_with_the_log_is_noted_and_never_costs_the_run(
     assert any(
         "is not relayed" in line and "no logs for you" in line for line in runner.log(handle)
     )
+
+
+def test_what_the_log_has_at_the_end_of_the_run_is_relayed_too(
+    runner: Runner, platform: Platform
+) -> None:
+    late = ["bye", "and thanks"]
+
+    def page(since: str | None) -> dict[str, Any]:
+        # Nothing until the run has ended, and then a page for each line.
+        place = int(since or 0) if platform.of("look") else len(late)
+        items = [{"log": line} for line in late[place : place + 1]]
+        return {"items": items, "next_page_token": str(place + 1) if items else since}
+
+    platform.log = page
+    handle = runner.run(emit_logs=True)
+
+    assert relayed(runner, handle) == late

@@ -1,5 +1,6 @@
 """AppOperator: definitions, what is asked of the service, and what comes of the answers."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -220,6 +221,16 @@ def test_a_wrong_definition_is_refused(arguments: dict[str, Any], message: str) 
 
     assert message in str(caught.value)
     assert workflow.tasks == {}
+
+
+def test_the_pauses_between_looks_grow_to_the_ceiling_and_chance_only_shortens_them() -> None:
+    polling = AppPolling(first=3, factor=2, ceiling=20, jitter=0.5)
+
+    def pauses(chance: float) -> list[float]:
+        return list(itertools.islice(polling.pauses(lambda: chance), 5))
+
+    assert pauses(0) == [3, 6, 12, 20, 20]
+    assert pauses(1) == [1.5, 3, 6, 10, 10]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,20 @@ def test_a_stop_while_the_run_is_being_started_cancels_it_as_soon_as_it_has_an_i
     assert [asked.run for asked in platform.of("cancel")] == ["late"]
 
 
+@pytest.mark.rule("S20")
+def test_a_stop_does_not_wait_for_a_look_that_hangs(runner: Runner, platform: Platform) -> None:
+    go = threading.Event()
+    platform.fault("look", lambda handler: bool(go.wait(PATIENCE_S)) and drop(handler))
+    handle = runner.begin(polling=AppPolling(first=0.01, request_timeout=60))
+    platform.wait_for("look")
+
+    handle.stop()
+    platform.wait_for("cancel", timeout_s=5)
+    go.set()
+
+    assert handle.wait(PATIENCE_S).status == "STOPPED"
+
+
 @pytest.mark.rule("S27")
 def test_a_time_out_cancels_the_run_and_the_retry_starts_a_new_one(
     runner: Runner, platform: Platform
@@ -172,8 +186,6 @@ def test_an_event_that_names_the_run_makes_it_look_at_once(
     handle = runner.begin(polling=RARE, told_by_event="remote.*.ended")
     platform.wait_for("look")
 
-    runner.scheduler.emit("remote.other.ended", {"run_id": "run-2"})
-    runner.scheduler.emit("remote.other.ended", "run-1", namespace="elsewhere")
     runner.scheduler.emit("remote.routing.ended", value)
     platform.wait_for("look", 2)
     platform.hold.clear()
@@ -181,6 +193,22 @@ def test_an_event_that_names_the_run_makes_it_look_at_once(
 
     assert handle.wait(PATIENCE_S).status == "SUCCESS"
     assert len(platform.of("look")) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "namespace"), [({"run_id": "run-2"}, "default"), ("run-1", "elsewhere")]
+)
+def test_an_event_of_another_run_or_namespace_does_not(
+    runner: Runner, platform: Platform, value: Any, namespace: str
+) -> None:
+    platform.hold.set()
+    runner.begin(polling=RARE, told_by_event="remote.*.ended")
+    platform.wait_for("look")
+
+    runner.scheduler.emit("remote.other.ended", value, namespace=namespace)
+
+    with pytest.raises(AssertionError):
+        platform.wait_for("look", 2, timeout_s=0.5)
 
 
 def test_an_event_tells_a_child_too(children: Children, platform: Platform) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from app_kit import Runner
-from remote_platform import TOKEN, Handler, Platform, drop, status
+from remote_platform import TOKEN, Handler, Platform, drop, endless, status
 
 from eventflow import (
     AppConnection,
@@ -64,6 +64,7 @@ def test_a_service_that_stays_away_fails_the_attempt_and_the_next_one_joins_the_
         (status(302, Location="http://127.0.0.1:1/"), "status 302, which is not followed"),
         (status(200, b"<html>"), "no JSON to make sense of"),
         (status(200, b"x" * 2_000_000), "over 1048576 bytes"),
+        (endless, "over 1048576 bytes"),
         (status(200, b"[1]"), "has no 'metadata'"),
         (status(200, b'{"metadata": {"status_v2": "asleep"}}'), "'asleep' is none of the statuses"),
         (status(200, b'{"metadata": {"status_v2": ["x"]}}'), "is none of the statuses"),
@@ -187,6 +188,7 @@ def test_the_token_is_in_no_definition_log_event_error_or_file(
     failures = runner.failures(handle)
     assert len(failures) == 4
     assert "token *** was refused" in failures[-1].message
+    assert not any(TOKEN[:4] in failure.message for failure in failures)
     assert "got ***" in runner.log(handle)
     assert TOKEN not in caplog.text
     for path in tmp_path.rglob("*"):
@@ -202,6 +204,7 @@ def test_the_token_is_in_no_definition_log_event_error_or_file(
         ({"APP_SERVICE_TOKEN": "ä-secret"}, "APP_SERVICE_TOKEN holds a blank"),
         ({"APP_SERVICE_URL": ""}, "APP_SERVICE_URL is not set where the task runs"),
         ({"APP_SERVICE_URL": "https://me:secret@host"}, "holds a user or a password"),
+        ({"APP_SERVICE_URL": "https://secret@host"}, "holds a user or a password"),
         ({"APP_SERVICE_URL": "https://host/?key=secret"}, "holds a query"),
         ({"APP_SERVICE_URL": "ftp://host"}, "is no URL"),
         ({"APP_SERVICE_URL": "https://host:port"}, "is no URL"),
