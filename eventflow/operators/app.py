@@ -32,7 +32,6 @@ from eventflow.operators.appvalues import (
     checked_options,
     option_texts,
 )
-from eventflow.operators.exchange import check_installed
 from eventflow.operators.following import Following, how_it_ended
 from eventflow.operators.python import plain
 
@@ -49,8 +48,6 @@ class AppOperator(Operator):
     fails while the run goes on, is followed by one that joins the same run. A task that is stopped,
     or runs into its `timeout`, cancels its run.
 
-    Needs the extra `http`: `pip install 'eventflow[http]'`.
-
     Args:
         app_id: The application's id at the service.
         input: What it gets, JSON; may hold `other.output`, and may be an AppRun, also as the JSON
@@ -60,7 +57,7 @@ class AppOperator(Operator):
         connection: Where the service is.
         recorded: An answer in place of the service, for tests: `{"output": ...}`, or what a `GET`
             of a run answers, where `metadata` with a `status_v2` of `failed` makes it fail; or the
-            path of a JSON file with that. Nothing is sent, and the extra is not needed.
+            path of a JSON file with that. Nothing is sent.
         full_result: Whether the result is `{"id", "metadata", "output"}`.
         emit_logs: Whether the run's log is relayed into the task's.
         polling: How often to look.
@@ -69,7 +66,7 @@ class AppOperator(Operator):
             ceiling goes on, in case that one is lost.
 
     Raises:
-        DefinitionError: If an argument is not well formed, or httpx is not installed.
+        DefinitionError: If an argument is not well formed.
     """
 
     def __init__(
@@ -100,8 +97,6 @@ class AppOperator(Operator):
             check_pattern(told_by_event)
         self.told_by_event = told_by_event
         self.recorded = _read_recorded(name, recorded)
-        if self.recorded is None:
-            check_installed(name)
         self._running: dict[tuple[int, int], Following] = {}
         super().__init__(name, **config)
 

@@ -5,6 +5,7 @@ succeeds at the first look.
 """
 
 import json
+import ssl
 import threading
 import time
 from collections import defaultdict
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -164,6 +166,15 @@ def drop(handler: Handler) -> None:
     handler.connection.close()
 
 
+def torn(handler: Handler) -> None:
+    """An answer that ends before the end that it has announced."""
+    handler.close_connection = True
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100")
+    handler.end_headers()
+    handler.wfile.write(b"{}")
+
+
 def endless(handler: Handler) -> None:
     """An answer without an end, as fast as it is taken."""
     handler.close_connection = True
@@ -174,10 +185,16 @@ def endless(handler: Handler) -> None:
 
 
 @contextmanager
-def serving() -> Iterator[Platform]:
+def serving(certificate: Path | None = None) -> Iterator[Platform]:
+    """A platform on a port of its own; https with a `certificate`, a file with its key, too."""
     server = Server(("127.0.0.1", 0), Handler)
     server.platform = Platform()
     server.platform.url = f"http://127.0.0.1:{server.server_port}"
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.platform.url = f"https://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -275,21 +273,3 @@ def test_its_definition_names_variables_and_is_the_same_each_time() -> None:
     assert told["takes"] == ["a"]
     assert told["connection"]["token_variable"] == "APP_SERVICE_TOKEN"
     json.dumps(first)
-
-
-def test_without_the_extra_the_definition_says_what_to_install() -> None:
-    code = (
-        "import sys; sys.modules['httpx'] = None\n"
-        "from eventflow import AppOperator, Workflow\n"
-        "with Workflow('w'):\n"
-        "    AppOperator('recorded', 'routing', recorded={'output': 1})\n"
-        "    AppOperator('solve', 'routing')\n"
-    )
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        "eventflow.errors.DefinitionError: operator 'solve' speaks HTTP, for which httpx is not "
-        "installed; pip install 'eventflow[http]'"
-    )

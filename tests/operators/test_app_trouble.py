@@ -1,6 +1,10 @@
 """A remote service that is away, refuses, talks nonsense or drips; and secrets."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -8,17 +12,22 @@ from typing import Any
 
 import pytest
 from app_kit import Runner
-from remote_platform import TOKEN, Handler, Platform, drop, endless, status
+from remote_platform import TOKEN, Handler, Platform, drop, endless, serving, status, torn
 
 from eventflow import (
     AppConnection,
     AppPolling,
 )
 
+ASK = (
+    "import sys; from eventflow.operators.exchange import Request, exchange; "
+    "print(exchange(Request(method='GET', url=sys.argv[1])).status)"
+)
+
 
 def test_trouble_that_passes_never_costs_the_run(runner: Runner, platform: Platform) -> None:
     platform.statuses = ["running", "succeeded"]
-    platform.fault("look", status(500), status(502), drop, drop, status(429))
+    platform.fault("look", status(500), status(502), drop, torn, status(429))
     platform.fault("result", status(503), drop)
 
     handle = runner.run()
@@ -194,6 +203,32 @@ def test_the_token_is_in_no_definition_log_event_error_or_file(
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
     assert all(asked.headers["authorization"] == f"Bearer {TOKEN}" for asked in platform.asked)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")
+def test_nothing_is_told_to_a_server_that_cannot_prove_who_it_is(
+    tmp_path: Path, runner: Runner
+) -> None:
+    own = tmp_path / "own.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=here"
+    name = "subjectAltName=IP:127.0.0.1"
+    files = ["-keyout", own, "-out", tmp_path / "certificate.pem", "-addext", name]
+    subprocess.run([*make.split(), *files], check=True, capture_output=True)
+    own.write_bytes(own.read_bytes() + (tmp_path / "certificate.pem").read_bytes())
+    with serving(own) as secure:
+        handle = runner.run(
+            connection=AppConnection(url=secure.url), polling=AppPolling(first=0.01, patience=0)
+        )
+
+        (failure,) = runner.failures(handle)
+        assert "no connection" in failure.message
+        assert "CERTIFICATE_VERIFY_FAILED" in failure.message
+        assert secure.asked == []
+        # With its certificate among those that are trusted, it is asked.
+        trusting = {**os.environ, "SSL_CERT_FILE": str(own)}
+        command = [sys.executable, "-c", ASK, f"{secure.url}/runs/run-1/metadata"]
+        told = subprocess.run(command, env=trusting, capture_output=True, text=True)
+        assert (told.stdout, told.stderr) == ("200\n", "")
 
 
 @pytest.mark.parametrize(
