@@ -85,6 +85,33 @@ def test_a_time_out_cancels_the_run_and_the_retry_starts_a_new_one(
     assert {asked.run for asked in platform.of("result")} == {"run-2"}
 
 
+def followers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "eventflow-app"]
+
+
+def test_an_abandoned_attempt_that_comes_back_late_leaves_the_next_one_its_stop(
+    runner: Runner, platform: Platform
+) -> None:
+    go = threading.Event()
+    platform.hold.set()
+    platform.fault("look", lambda handler: bool(go.wait(PATIENCE_S)) and drop(handler))
+    polling = AppPolling(first=0.01, factor=1000, ceiling=600, request_timeout=60)
+    handle = runner.begin(polling=polling, timeout=5, retries=1, stop_grace=0.1)
+    platform.wait_for("look")
+    (late,) = followers()
+    platform.wait_for("look", 2)  # the second attempt's: the first one has been abandoned
+
+    go.set()
+    late.join(PATIENCE_S)
+    with pytest.raises(AssertionError):
+        platform.wait_for("cancel", 2, timeout_s=0.5)
+    handle.stop()
+
+    assert handle.wait(PATIENCE_S).status == "STOPPED"
+    canceled = platform.wait_for("cancel", 2, timeout_s=5)
+    assert [asked.run for asked in canceled] == ["run-1", "run-2"]
+
+
 def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
