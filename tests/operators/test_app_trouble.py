@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 from app_kit import Runner
-from remote_platform import TOKEN, Handler, Platform, drop, endless, serving, status, torn
+from remote_platform import (
+    PATIENCE_S,
+    TOKEN,
+    Handler,
+    Platform,
+    drop,
+    endless,
+    serving,
+    status,
+    torn,
+)
 
 from eventflow import (
     AppConnection,
@@ -127,6 +137,22 @@ def test_a_start_of_which_nobody_knows_fails_and_the_retry_says_that_it_is_the_s
     assert "nobody knows whether the run was started" in failure.message
     first, second = platform.of("start")
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+def test_a_start_that_is_not_answered_in_time_is_one_of_which_nobody_knows(
+    runner: Runner, platform: Platform
+) -> None:
+    go = threading.Event()
+    platform.fault("start", lambda handler: bool(go.wait(PATIENCE_S)) and drop(handler))
+
+    handle = runner.run(polling=AppPolling(first=0.01, request_timeout=1))
+    go.set()
+
+    assert handle.status == "FAILED"
+    (failure,) = runner.failures(handle)
+    assert "nobody knows whether the run was started" in failure.message
+    assert "no whole answer in 1 s" in failure.message
+    assert len(platform.of("start")) == 1
 
 
 @pytest.mark.parametrize("run_id", ["", "../x", "a/b", "..", 7, None, "a\nb", "x" * 300])
