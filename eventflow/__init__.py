@@ -49,6 +49,8 @@ _NAMES = {
     "eventflow.model.settings": ("OperatorConfigItem",),
     "eventflow.model.status": ("ExecutionType", "TaskAction", "TaskStatus", "WorkflowStatus"),
     "eventflow.model.workflow": ("Workflow",),
+    "eventflow.operators.app": ("AppOperator",),
+    "eventflow.operators.appvalues": ("AppConnection", "AppPolling", "AppRun"),
     "eventflow.operators.bash": ("BashOperator",),
     "eventflow.operators.python": ("PythonOperator", "task"),
     "eventflow.operators.workflow": ("WorkflowOperator",),

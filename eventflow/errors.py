@@ -97,5 +97,21 @@ class UplinkError(EventflowError):
     """A platform could not be told: no connection, no answer in time, or none that is HTTP."""
 
 
+class RemoteRunFailedError(TaskError):
+    """A run at a remote service has failed, or was canceled there; the text is the service's."""
+
+
+class RemoteServiceError(TaskError):
+    """A remote service cannot be reached, refuses, or answers what nobody can make sense of.
+
+    Attributes:
+        status: The HTTP status that it answered with; `None` without an answer.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class WaitTimeoutError(EventflowError):
     """What was waited for did not happen in time; it goes on happening."""

@@ -231,6 +231,11 @@ class TaskContext(Context):
 
     @property
     @abstractmethod
+    def workflow_execution(self) -> WorkflowExecution:
+        """The execution that this run belongs to."""
+
+    @property
+    @abstractmethod
     def task_execution(self) -> TaskExecution:
         """This run; its `id` is an idempotency key: the code may start more than once (S11)."""
 

@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar, Token
-from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeVar
 
 from eventflow.errors import DefinitionError
@@ -22,14 +21,22 @@ from eventflow.model.condition import (
 )
 from eventflow.model.keys import check_fact_pattern, check_name
 from eventflow.model.rule import TaskRule, WorkflowRule
-from eventflow.model.schedule import Catchup, Cron, Every, Schedule
+from eventflow.model.schedule import Catchup, Schedule
 from eventflow.model.settings import TaskSettings
 from eventflow.model.status import TaskAction, TaskStatus
 from eventflow.model.suggest import nearest
+from eventflow.model.workflow_settings import (
+    checked_catchup,
+    checked_completion,
+    checked_count,
+    checked_grace,
+    checked_schedule,
+    checked_seconds,
+    checked_tags,
+)
 
 Wanted = TaskStatus | str | Iterable[TaskStatus | str]
 NamedTask = TypeVar("NamedTask", bound=str | Named)
-DEFAULT_MISFIRE_GRACE = timedelta(seconds=60)
 
 
 class Task(Protocol):
@@ -92,13 +99,13 @@ class Workflow:
         check_name("namespace", namespace)
         self.name = name
         self.namespace = namespace
-        self.schedule = _checked_schedule(name, schedule)
-        self.completion = _checked_completion(name, completion)
-        self.timeout = _positive(name, "timeout", timeout)
-        self.max_active = _checked_count(name, max_active)
-        self.catchup = _checked_catchup(name, catchup)
-        self.misfire_grace = _grace(name, self.catchup, misfire_grace)
-        self.tags = _checked_tags(name, tags)
+        self.schedule = checked_schedule(name, schedule)
+        self.completion = checked_completion(name, completion)
+        self.timeout = checked_seconds(name, "timeout", timeout)
+        self.max_active = checked_count(name, max_active)
+        self.catchup = checked_catchup(name, catchup)
+        self.misfire_grace = checked_grace(name, self.catchup, misfire_grace)
+        self.tags = checked_tags(name, tags)
         self.description = description
         self.tasks: dict[str, Task] = {}
         self.triggers: list[WorkflowRule] = []
@@ -300,60 +307,3 @@ def content_hash(content: Any) -> str:
     """The SHA-256 of JSON content in canonical form: what names a snapshot."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _checked_schedule(name: str, schedule: object) -> Schedule | None:
-    if schedule is None or isinstance(schedule, Cron | Every):
-        return schedule
-    wanted = f"Cron({schedule!r})" if isinstance(schedule, str) else "Cron('0 2 * * *')"
-    raise DefinitionError(
-        f"workflow {name!r}: schedule must be a Cron or an Every, got {schedule!r}; write "
-        f"schedule={wanted}, with tz='Europe/Berlin' for another zone than UTC, or "
-        f"schedule=Every(seconds=30)"
-    )
-
-
-def _checked_completion(name: str, completion: str) -> str:
-    if completion not in ("auto", "manual"):
-        raise DefinitionError(
-            f"workflow {name!r}: completion is 'auto' or 'manual', got {completion!r}"
-        )
-    return completion
-
-
-def _checked_catchup(name: str, catchup: Catchup | str) -> Catchup:
-    try:
-        return Catchup(catchup)
-    except ValueError as error:
-        raise DefinitionError(
-            f"workflow {name!r}: catchup is 'none', 'latest' or 'all', got {catchup!r}"
-        ) from error
-
-
-def _checked_count(name: str, count: int) -> int:
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise DefinitionError(f"workflow {name!r}: max_active is a number from 1, got {count!r}")
-    return count
-
-
-def _checked_tags(name: str, tags: Iterable[str]) -> tuple[str, ...]:
-    """Sorted: the order means nothing, and a set has none that another program would find again."""
-    found = [] if isinstance(tags, str) else list(tags)
-    if isinstance(tags, str) or not all(isinstance(tag, str) for tag in found):
-        raise DefinitionError(f"workflow {name!r}: tags are several texts, got {tags!r}")
-    return tuple(sorted(set(found)))
-
-
-def _grace(name: str, catchup: Catchup, seconds: float | None) -> timedelta | None:
-    given = _positive(name, "misfire_grace", seconds)
-    if given is None and catchup is Catchup.NONE:
-        return DEFAULT_MISFIRE_GRACE
-    return None if given is None else timedelta(seconds=given)
-
-
-def _positive(name: str, what: str, seconds: float | None) -> float | None:
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e9:
-        raise DefinitionError(f"workflow {name!r}: {what} is seconds over 0, got {seconds!r}")
-    return float(seconds)
