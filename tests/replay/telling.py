@@ -43,7 +43,8 @@ def tell(scheduler: Recorder, flows: Path) -> None:
     """
     scheduler.register_file(flows / "orders.py")
     scheduler.register_file(flows / "clocks.py")
-    for part in (busy_day, downtime, rules_at_odds, other_snapshot, ends):
+    scheduler.register_file(flows / "garden.py")
+    for part in (busy_day, downtime, rules_at_odds, other_snapshot, garden, ends):
         part(scheduler, flows)
 
 
@@ -141,6 +142,36 @@ def other_snapshot(scheduler: Recorder, flows: Path) -> None:
     scheduler.emit("stock.changed", namespace="other")
     scheduler.emit("audit.level", 2, workflow_execution_id=alive(scheduler).id)
     scheduler.advance(hours=2)
+
+
+def garden(scheduler: Recorder, flows: Path) -> None:
+    """Sub-executions, slots of a pool, a retry of what ended, a condition that is asked again."""
+    for ending in (SUCCESS, FAILED, FAILED):
+        scheduler.outcome("dig", ending, after=10)
+    scheduler.outcome("water", RUNNING)
+    first = scheduler.run("garden")
+    scheduler.advance(seconds=20)
+    scheduler.set_pool("hose", 1)
+    scheduler.advance(seconds=60)
+    scheduler.restart_scheduler()
+    scheduler.emit("roses.wanted")
+    scheduler.set_pool("hose", 0)
+    scheduler.set_pool("hose", 2)
+    scheduler.advance(seconds=10)
+    scheduler.stop_task(first, "peas")
+    scheduler.advance(seconds=60)
+    for ending in (FAILED, FAILED, RUNNING, RUNNING, RUNNING):
+        scheduler.outcome("dig", ending, after=10)
+    again = scheduler.retry(first)
+    scheduler.advance(seconds=60)
+    scheduler.stop_workflow(again)
+    scheduler.retry(again)
+    scheduler.advance(seconds=5)
+    below = scheduler.store.executions(workflow="row", statuses=[WorkflowStatus.RUNNING])
+    scheduler.stop_workflow(below[0], "from below")
+    scheduler.advance(seconds=60)
+    failed = scheduler.store.verdicts(failed=True, unanswered=True)
+    scheduler.rejudge(failed[0].event_offset)
 
 
 def ends(scheduler: Recorder, flows: Path) -> None:

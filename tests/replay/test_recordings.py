@@ -74,6 +74,7 @@ def test_a_story_that_is_told_today_replays_equal_and_has_much_in_it(tmp_path: P
         "TaskTimeoutError",
         "WorkerLostError",
         "MissingOutputError",
+        "SubWorkflowFailedError",
     }
     assert set(said(path, "schedule_firing", "reason")) == {"", "paused", "catchup", "misfire"}
     assert set(said(path, "workflow", "namespace")) == {"default", "other"}
