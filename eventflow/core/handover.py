@@ -24,8 +24,15 @@ def hand_on(deciding: Deciding, draft: Draft) -> None:
         return
     touched, deciding.pools = deciding.pools, {}
     for key, asked in touched.items():
-        _give(deciding, key, {one.place: one for one in asked})
+        _give(deciding, key, {one.place: one for one in asked if _still_asks(deciding.world, one)})
     deciding.apply(draft)
+
+
+def _still_asks(world: World, one: Asked) -> bool:
+    """Whether nothing has stopped it meanwhile, as a stop from above does (S40)."""
+    live = world.executions.get(one.live.id)
+    run = live.run(one.run.id, one.run.task) if live is not None else None
+    return run is not None and run.status is one.run.status
 
 
 def _give(deciding: Deciding, key: PoolKey, asked: dict[Place, Asked]) -> None:
