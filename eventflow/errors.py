@@ -94,7 +94,7 @@ class ResultError(TaskError):
 
 
 class UplinkError(EventflowError):
-    """A platform could not be told: no connection, no answer in time, or none that is HTTP."""
+    """A report is not sent: its token cannot stand in a header, or its address is refused."""
 
 
 class RemoteRunFailedError(TaskError):

@@ -19,8 +19,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -29,7 +27,7 @@ from eventflow.clock import SystemClock
 from eventflow.errors import RemoteServiceError, ResultError
 from eventflow.model.jsonvalue import JsonValueError, decode, encode
 from eventflow.operators.appvalues import AppConnection
-from eventflow.operators.exchange import Answer, Request, UnansweredError, exchange
+from eventflow.outgoing import Answer, Call, Request, UnansweredError
 
 # A result of 1 MiB (S37) may be longer on the wire: by escapes, by layout, by its metadata.
 _MAX_RESULT_BODY = 4 * 1024 * 1024
@@ -247,17 +245,18 @@ class AppService:
             headers["Idempotency-Key"] = key
         place = self._place(method, path)
         try:
-            answer = exchange(
+            answer = Call(
                 Request(
-                    method=method,
-                    url=self._runs + path,
-                    params=params or {},
+                    method,
+                    self._runs + path,
+                    body=encode(body).encode() if body is not None else None,
                     headers=headers,
-                    content=encode(body).encode() if body is not None else None,
-                    limit_s=limit_s if limit_s is not None else self._limit_s,
-                    max_bytes=max_bytes,
-                )
-            )
+                    params=params or {},
+                ),
+                limit_s=limit_s if limit_s is not None else self._limit_s,
+                clock=SystemClock(),
+                max_bytes=max_bytes,
+            ).send()
         except UnansweredError as error:
             text = f"{place}: {self.clean(str(error))}"
             raise UnavailableError(text, arrived=error.arrived) from error
@@ -274,7 +273,7 @@ class AppService:
                 text,
                 arrived=status not in _NOT_TAKEN,
                 status=status,
-                retry_after_s=_retry_after(answer.headers.get("retry-after", "")),
+                retry_after_s=answer.retry_after or 0.0,
             )
         if status < 400:
             return RemoteServiceError(
@@ -297,15 +296,3 @@ def _value_of(answer: Answer) -> Any:
 def _seconds(told: Any) -> float:
     is_number = isinstance(told, int | float) and not isinstance(told, bool)
     return float(told) if is_number and 0 < told < math.inf else 0.0
-
-
-def _retry_after(told: str) -> float:
-    """Seconds, or a date, as HTTP has it; 0 for anything else."""
-    if told.isascii() and told.isdigit() and len(told) < 10:
-        return float(told)
-    try:
-        at = parsedate_to_datetime(told)
-    except ValueError:
-        return 0.0
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return max((at - SystemClock().now()).total_seconds(), 0.0)

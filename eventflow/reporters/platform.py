@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from eventflow.clock import Clock
 from eventflow.errors import EventflowError, UplinkError
+from eventflow.outgoing import Call, UnansweredError
+from eventflow.reporters.addresses import guard_of
 from eventflow.reporters.config import UplinkConfig
-from eventflow.reporters.outgoing import Call
 from eventflow.reporters.wire import Report, request_of
 
 log = logging.getLogger("eventflow")
@@ -77,20 +78,20 @@ class Platform:
             most_s: Seconds that it may take, where that is less than the configured time.
         """
         config = self._config
-        timeout_s = config.timeout if most_s is None else min(config.timeout, most_s)
+        limit_s = config.timeout if most_s is None else min(config.timeout, most_s)
         try:
             request = request_of(report, config, os.environ.get(config.token_env, ""))
             call = Call(
                 request,
-                timeout_s=timeout_s,
-                tls=self._tls,
+                limit_s=limit_s,
                 clock=self._clock,
-                allow_http=config.allow_http,
+                tls=self._tls,
+                check=guard_of(request.url, allow_http=config.allow_http),
             )
             with self._lock:
                 self._call = call
             answer = call.send()
-        except UplinkError as error:
+        except (UplinkError, UnansweredError) as error:
             return Outcome(Kind.FAILED, str(error))
         except Exception as error:  # the reporter's thread would die
             return Outcome(Kind.FAILED, f"it cannot be posted: {type(error).__name__}")

@@ -14,8 +14,8 @@ from eventflow import __version__
 from eventflow.errors import UplinkError
 from eventflow.model.event import Event
 from eventflow.model.status import TaskStatus, WorkflowStatus
+from eventflow.outgoing import Request
 from eventflow.reporters.config import UplinkConfig, WireFormat
-from eventflow.reporters.outgoing import Request
 from eventflow.reporters.picture import Picture, PicturedRun, PicturedTask
 
 KEY = "eventflow.uplink.picture"

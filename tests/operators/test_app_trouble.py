@@ -30,8 +30,9 @@ from eventflow import (
 )
 
 ASK = (
-    "import sys; from eventflow.operators.exchange import Request, exchange; "
-    "print(exchange(Request(method='GET', url=sys.argv[1])).status)"
+    "import sys; from eventflow.clock import SystemClock; "
+    "from eventflow.outgoing import Call, Request; "
+    "print(Call(Request('GET', sys.argv[1]), limit_s=20, clock=SystemClock()).send().status)"
 )
 
 
@@ -186,6 +187,22 @@ def test_an_answer_that_drips_is_cut_off(runner: Runner, platform: Platform, dri
 
     (failure,) = runner.failures(handle)
     assert "no whole answer in 0.5 s" in failure.message
+
+
+def test_a_head_without_an_end_is_not_taken(runner: Runner, platform: Platform) -> None:
+    def flood(handler: Handler) -> None:
+        handler.close_connection = True
+        handler.send_response(200)
+        for number in range(50):
+            handler.send_header(f"X-{number}", "z" * 10_000)
+        handler.end_headers()
+
+    platform.fault("look", flood)
+
+    handle = runner.run(polling=AppPolling(first=0.01, patience=0))
+
+    (failure,) = runner.failures(handle)
+    assert "its head has more than 65536 bytes" in failure.message
 
 
 @pytest.mark.rule("S37")

@@ -1,24 +1,44 @@
 """One request to the world outside: which addresses, and what a server may ask for."""
 
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
-from local_platform import LocalPlatform, answers
+from local_platform import (
+    SOON_S,
+    Behaviour,
+    Handler,
+    LocalPlatform,
+    answers,
+    drips,
+    floods,
+    hangs,
+    nobody_listens,
+    talks_nonsense,
+)
 
 from eventflow.clock import SystemClock
 from eventflow.errors import UplinkError
-from eventflow.reporters.outgoing import Answer, Call, Request
+from eventflow.outgoing import Answer, Call, Request, UnansweredError
+from eventflow.reporters.addresses import guard_of
 
 CLOCK = SystemClock()
 TLS = ssl.create_default_context()
 
 
-def call(url: str, *, timeout_s: float = 5.0, allow_http: bool = False) -> Call:
+def call(url: str, *, limit_s: float = 5.0, max_bytes: int = 0, allow_http: bool = False) -> Call:
     request = Request("POST", url, b"{}", {"Authorization": "Bearer hush"})
     assert "hush" not in repr(request)
-    return Call(request, timeout_s=timeout_s, tls=TLS, clock=CLOCK, allow_http=allow_http)
+    return Call(
+        request,
+        limit_s=limit_s,
+        clock=CLOCK,
+        max_bytes=max_bytes,
+        tls=TLS,
+        check=guard_of(url, allow_http=allow_http),
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +68,13 @@ def test_a_proxy_of_the_environment_is_not_asked(
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("17", 17.0), ("9" * 4_000, 999_999_999.0), ("soon", None), ("-3", None)],
+    [
+        ("17", 17.0),
+        ("9" * 4_000, 999_999_999.0),
+        ("soon", None),
+        ("-3", None),
+        (f"Mon, 01 Jan {'9' * 30} 00:00:00 GMT", None),
+    ],
 )
 def test_retry_after_is_read_in_seconds(
     platform: LocalPlatform, header: str, seconds: float | None
@@ -68,10 +94,78 @@ def test_retry_after_is_read_as_a_date_too(platform: LocalPlatform) -> None:
     assert 50 < answer.retry_after <= 60
 
 
+def test_a_body_is_read_as_far_as_was_asked_for(platform: LocalPlatform) -> None:
+    platform.behaves(answers(200, b"x" * 200_000))
+
+    assert call(platform.url).send() == Answer(200)
+    assert call(platform.url, max_bytes=199_999).send() == Answer(200, None, b"x" * 199_999)
+    assert call(platform.url, max_bytes=200_000).send() == Answer(
+        200, None, b"x" * 200_000, whole=True
+    )
+
+
+def torn(handler: Handler) -> None:
+    """An answer that ends before the end that it has announced."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100")
+    handler.end_headers()
+    handler.wfile.write(b"{}")
+
+
+def drips_a_body(handler: Handler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    platform: LocalPlatform = handler.server.platform  # type: ignore[attr-defined]
+    while not platform.closing.wait(0.05):
+        handler.wfile.write(b"z")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [
+        (hangs, "no whole answer in 0.5 s"),
+        (drips, "no whole answer in 0.5 s"),
+        (drips_a_body, "no whole answer in 0.5 s"),
+        (torn, "broke off"),
+        (floods, "its head has more than 65536 bytes"),
+        (talks_nonsense, r"not HTTP \(BadStatusLine\)$"),
+    ],
+)
+def test_what_was_sent_and_not_answered_may_have_arrived(
+    platform: LocalPlatform, behaviour: Behaviour, message: str
+) -> None:
+    platform.behaves(behaviour)
+
+    with pytest.raises(UnansweredError, match=message) as caught:
+        call(platform.url, limit_s=0.5, max_bytes=1000).send()
+
+    assert caught.value.arrived
+
+
+def test_what_was_never_connected_cannot_have_arrived() -> None:
+    with nobody_listens() as url, pytest.raises(UnansweredError, match="no connection") as caught:
+        call(url).send()
+
+    assert not caught.value.arrived
+
+
+def test_a_call_that_waits_is_cut_by_another_thread(platform: LocalPlatform) -> None:
+    platform.behaves(hangs)
+    waiting = call(platform.url, limit_s=SOON_S)
+
+    def cut() -> None:
+        platform.until(posts=1)
+        waiting.cut()
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(cut)
+        with pytest.raises(UnansweredError, match="cut off"):
+            waiting.send()
+
+
 def test_a_call_that_was_cut_before_it_began_sends_nothing(platform: LocalPlatform) -> None:
     early = call(platform.url)
     early.cut()
 
-    with pytest.raises(UplinkError, match="cut off"):
+    with pytest.raises(UnansweredError, match="cut off"):
         early.send()
     assert platform.posts == []
