@@ -352,3 +352,23 @@ def test_what_fell_quiet_in_the_batch_before_a_crash_ends_after_it(
         scheduler._loop = scheduler._new_loop()
 
     assert [one.status for one in scheduler.executions()] == ["SUCCESS"] * 3
+
+
+@pytest.mark.rule("S20")
+def test_no_rule_of_any_kind_sees_the_end_of_a_successor_that_was_dropped() -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a = Work("a")
+        a.action_on_event_received(RESTART, "restart")
+        a.action_on_event_received(STOP, "stop")
+        Work("b").action_on_event_received(START, "eventflow.task.w.a.stopped")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", RUNNING)
+    scheduler.run()
+
+    scheduler.client.emit("restart")
+    scheduler.emit("stop")
+
+    assert [statuses[-1] for _, statuses in scheduler.runs("a")] == ["STOPPED", "STOPPED"]
+    (fact,) = scheduler.events("eventflow.task.w.a.stopped")
+    assert fact.value["sequence_number"] == 1
+    assert scheduler.runs("b") == [(1, OK)]

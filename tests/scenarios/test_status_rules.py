@@ -271,3 +271,20 @@ def test_a_handler_of_a_failure_runs_once_for_each_and_holds_nothing_open(
 
     assert len(scheduler.runs("handler")) == handled
     assert scheduler.status() == status
+
+
+@pytest.mark.rule("S22", "S36")
+@pytest.mark.parametrize(("ends", "handled"), [("SUCCESS", []), ("FAILED", [(1, OK)])])
+def test_two_wishes_about_one_task_must_both_be_met(ends: str, handled: list[object]) -> None:
+    with Workflow("w") as workflow:
+        a, b = Work("a"), Work("b")
+        b.action_on_condition(
+            TaskAction.START, AllOf(Status(a, "FAILED"), Status(a, {"SUCCESS", "FAILED"}))
+        )
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", TaskStatus(ends))
+
+    scheduler.run()
+
+    assert scheduler.runs("b") == handled
+    assert scheduler.status() == ends
