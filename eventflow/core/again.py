@@ -55,7 +55,7 @@ def carried(event: Event) -> dict[str, Any]:
         "sender": event.sender,
         "id": event.id,
         "time": event.time.isoformat() if event.time is not None else None,
-        "attributes": event.attributes,
+        "attributes": dict(event.attributes),
         "workflow_execution_id": event.workflow_execution_id,
         "offset": event.offset,
         "logged_at": event.logged_at.isoformat() if event.logged_at is not None else None,

@@ -5,6 +5,7 @@ from typing import Any
 
 from eventflow.core import firetimes
 from eventflow.core.actions import act
+from eventflow.core.again import event_in
 from eventflow.core.changes import Paused, Registered, TimerCleared, TimerSet
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.executions import begin_waiting, create, stop_all
@@ -12,9 +13,7 @@ from eventflow.core.handover import set_pool
 from eventflow.core.retried import Retried
 from eventflow.core.retrying import Retry
 from eventflow.core.subs import decide_sub_ended, decide_subrun
-from eventflow.core.world import Known, Timer
-from eventflow.model.event import Event
-from eventflow.model.jsonvalue import read
+from eventflow.core.world import Known, LiveExecution, Timer
 from eventflow.model.status import ExecutionType, TaskAction
 
 
@@ -111,14 +110,14 @@ def _retry(deciding: Deciding, value: dict[str, Any]) -> None:
     known = _known(deciding, value)
     if known is None:
         return
-    due = value["scheduled_time"]
+    due, trigger = value["scheduled_time"], value["trigger"]
     found = map(Retried.from_json, value["tasks"])
     execution_id = create(
         deciding,
         known,
         ExecutionType(value["execution_type"]),
         params=value["params"],
-        trigger=_trigger_of(value["trigger"]),
+        trigger=event_in(trigger) if trigger is not None else None,
         scheduled_time=datetime.fromisoformat(due) if due is not None else None,
         command_offset=deciding.event.offset,
         retry=Retry(value["retry_of"], plan, {retried.task: retried for retried in found}),
@@ -127,22 +126,9 @@ def _retry(deciding: Deciding, value: dict[str, Any]) -> None:
     deciding.note(Outcome(execution_id, workflow, "started", action="retry"))
 
 
-def _trigger_of(told: dict[str, Any] | None) -> Event | None:
-    """The event that started the execution that is retried, as `runtime.retrying` wrote it."""
-    if told is None:
-        return None
-    times = {
-        name: datetime.fromisoformat(told[name]) if told[name] is not None else None
-        for name in ("time", "logged_at")
-    }
-    return Event(**{**told, **times, "value": read(told["value"])})
-
-
 def _stop(deciding: Deciding, value: dict[str, Any]) -> None:
-    execution_id = value["workflow_execution_id"]
-    live = deciding.world.executions.get(execution_id)
+    live = _living(deciding, value)
     if live is None:
-        _refuse(deciding, execution_id, "the execution has ended, or never was")
         return
     workflow = (live.plan.namespace, live.plan.name)
     if live.stopping:
@@ -153,17 +139,15 @@ def _stop(deciding: Deciding, value: dict[str, Any]) -> None:
 
 
 def _task(deciding: Deciding, value: dict[str, Any]) -> None:
-    execution_id = value["workflow_execution_id"]
-    live = deciding.world.executions.get(execution_id)
+    live = _living(deciding, value)
     if live is None:
-        _refuse(deciding, execution_id, "the execution has ended, or never was")
         return
     task = live.plan.tasks.get(value["task"])
     if task is None:
-        _refuse(deciding, execution_id, f"workflow {live.plan.name!r} has no such task")
+        _refuse(deciding, live.id, f"workflow {live.plan.name!r} has no such task")
         return
     if live.stopping or live.record.status != "RUNNING":
-        _refuse(deciding, execution_id, "the execution is not running")
+        _refuse(deciding, live.id, "the execution is not running")
         return
     action = TaskAction(value["action"])
     did, run_id = act(deciding, live, task, action, "command")
@@ -191,6 +175,14 @@ def _known(deciding: Deciding, value: dict[str, Any]) -> Known | None:
     if known is None:
         _refuse(deciding, None, f"no workflow {value['workflow']!r} is registered")
     return known
+
+
+def _living(deciding: Deciding, value: dict[str, Any]) -> LiveExecution | None:
+    execution_id = value["workflow_execution_id"]
+    live = deciding.world.executions.get(execution_id)
+    if live is None:
+        _refuse(deciding, execution_id, "the execution has ended, or never was")
+    return live
 
 
 def _refuse(deciding: Deciding, execution_id: int | None, why: str) -> None:

@@ -82,7 +82,6 @@ def _task(task: TaskExplained, when: When) -> list[str]:
     lines = [f"{_name(run)} of execution {task.workflow_execution_id} is {_stands(run)}."]
     lines += [f"{_IN}{note}" for note in task.notes]
     lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
-    lines += [f"{_IN}{note}" for note in task.notes]
     lines += _stop(task.stopped_by, when)
     lines += _chain(task.chain, when, cut=task.cut)
     idle = [rule for rule in task.rules if _says_more(rule, task.chain)]

@@ -69,6 +69,11 @@ class Standing:
     told: tuple[int, TaskStatus] | None = None
     output: int | None = None
 
+    @property
+    def runs(self) -> list[Run]:
+        """Those that are still in the picture, the latest first."""
+        return [run for run in (self.latest, self.leaving) if run is not None]
+
 
 NEVER_RUN = Standing()
 
@@ -132,11 +137,7 @@ class LiveExecution:
 
     def run(self, run_id: int, task: str) -> Run | None:
         """One of the task's runs that are still in the picture."""
-        standing = self.standing(task)
-        for run in (standing.latest, standing.leaving):
-            if run is not None and run.id == run_id:
-                return run
-        return None
+        return next((run for run in self.standing(task).runs if run.id == run_id), None)
 
 
 @dataclass(slots=True, eq=False)

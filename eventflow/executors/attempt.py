@@ -159,12 +159,13 @@ def refused(job: Job, error: EventflowError) -> Report:
     )
 
 
-def lost(key: AttemptKey, message: str) -> Report:
+def lost(key: AttemptKey, message: str, *, counted: bool = True) -> Report:
     """The report of an attempt of which nobody knows how it ended (S28)."""
     return Report(
         key=key,
         kind=ReportKind.LOST,
         failure=plain_failure(WorkerLostError, message, key.attempt),
+        counted=counted,
         reason=message,
     )
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from eventflow.errors import DefinitionError, EventError
-from eventflow.model.jsonvalue import JsonValueError, encode
+from eventflow.model.jsonvalue import JsonValueError, encode, is_unicode
 from eventflow.model.keys import check_key, check_name
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -120,7 +120,7 @@ def check_event(event: Event, *, max_bytes: int | None = MAX_EVENT_BYTES) -> str
     except DefinitionError as error:
         raise EventError(f"event {event.key!r}: {error}") from error
     for name, text in (("sender", event.sender), ("id", event.id)):
-        if not isinstance(text, str) or len(text) > _MAX_TEXT or not _is_unicode(text):
+        if not isinstance(text, str) or len(text) > _MAX_TEXT or not is_unicode(text):
             raise EventError(
                 f"event {event.key!r}: {name} must be text of at most {_MAX_TEXT} characters"
             )
@@ -161,7 +161,7 @@ def _check_attributes(event: Event) -> None:
     if not isinstance(given, dict):
         raise EventError(f"event {event.key!r}: attributes are a dict of texts, got {given!r}")
     for name, text in given.items():
-        if not (isinstance(name, str) and isinstance(text, str) and _is_unicode(name + text)):
+        if not (isinstance(name, str) and isinstance(text, str) and is_unicode(name + text)):
             raise EventError(
                 f"event {event.key!r}: attribute {name!r} must be a flat text, got {text!r}"
             )
@@ -170,14 +170,6 @@ def _check_attributes(event: Event) -> None:
                 f"event {event.key!r}: attribute {name!r} is a member of every CloudEvent; choose "
                 f"another name"
             )
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _read_time(text: Any) -> datetime | None:

@@ -255,8 +255,7 @@ class Engine:
             for live in loaded.world.executions.values()
             if live.id in here
             for standing in live.standings.values()
-            for run in (standing.latest, standing.leaving)
-            if run is not None
+            for run in standing.runs
         )
         self._take_up(loaded, [*waiting, *self._unclaimed], taken=known, counted=True)
 

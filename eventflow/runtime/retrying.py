@@ -7,11 +7,11 @@ taken. What was retried before is followed to where each result came from.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from eventflow.core.again import carried
 from eventflow.core.retried import Retried
 from eventflow.core.waiting import levels_missing
 from eventflow.errors import ConflictError, NotFoundError
-from eventflow.model.event import Event
-from eventflow.model.jsonvalue import encode, read
+from eventflow.model.jsonvalue import read
 from eventflow.model.records import DecisionRecord, TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
@@ -42,7 +42,7 @@ def picture_of(store: Store, execution_id: int) -> dict[str, Any]:
             f"again: every task would be taken over; to run all of it anew: "
             f"eventflow execution start {execution.workflow_name}"
         )
-    due = execution.scheduled_time
+    due, trigger = execution.scheduled_time, execution.trigger_event
     return {
         "retry_of": execution.id,
         "namespace": execution.namespace,
@@ -51,7 +51,7 @@ def picture_of(store: Store, execution_id: int) -> dict[str, Any]:
         "params": execution.params,
         "execution_type": execution.execution_type.value,
         "scheduled_time": due.isoformat() if due is not None else None,
-        "trigger": _event(execution.trigger_event),
+        "trigger": carried(trigger) if trigger is not None else None,
         "tasks": [retried.to_json() for retried in tasks.values()],
     }
 
@@ -164,22 +164,3 @@ def _all_ran(store: Store, execution: WorkflowExecution, tasks: dict[str, Retrie
     if snapshot is None:
         return False
     return all(task["task"] in tasks for task in snapshot.definition["tasks"])
-
-
-def _event(event: Event | None) -> dict[str, Any] | None:
-    """The event with what the log gave it; its value as text, since it may be nested deeply."""
-    if event is None:
-        return None
-    return {
-        "key": event.key,
-        "value": encode(event.value),
-        "namespace": event.namespace,
-        "sender": event.sender,
-        "id": event.id,
-        "time": event.time.isoformat() if event.time is not None else None,
-        "attributes": dict(event.attributes),
-        "workflow_execution_id": event.workflow_execution_id,
-        "offset": event.offset,
-        "logged_at": event.logged_at.isoformat() if event.logged_at is not None else None,
-        "turn": event.turn,
-    }

@@ -77,8 +77,8 @@ def join(world: World, client: Client) -> None:
     for live in list(world.executions.values()):
         _stop_if_unwanted(world, client, live)
         for standing in list(live.standings.values()):
-            for run in (standing.latest, standing.leaving):
-                if run is not None and _began(run) and live.runs_workflow(run.task):
+            for run in standing.runs:
+                if _began(run) and live.runs_workflow(run.task):
                     _tell_end(world, client, live, run)
 
 

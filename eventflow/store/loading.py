@@ -166,8 +166,8 @@ def _stand(
         by_rights = (latest.sequence_number, latest.status) if latest is not None else None
         standing = replace(standing, told=told.get(place, by_rights))
         live.standings[task] = standing
-        for run in (standing.latest, standing.leaving):
-            if run is not None and run.alive:
+        for run in standing.runs:
+            if run.alive:
                 live.alive += 1
                 world.homes[run.id] = place
         if standing.told is not None:

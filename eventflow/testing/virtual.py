@@ -11,6 +11,7 @@ from typing import Any
 from eventflow.core.decision import Decision
 from eventflow.core.explanation import Explained
 from eventflow.errors import EventflowError, NotFoundError
+from eventflow.executors.attempt import lost
 from eventflow.executors.port import AttemptKey, Code, Report, ReportKind
 from eventflow.model.event import Event
 from eventflow.model.family import with_sub_workflows
@@ -36,7 +37,7 @@ from eventflow.runtime.replaying import replay
 from eventflow.runtime.subruns import SubStarter, join
 from eventflow.store.memory import MemoryStore
 from eventflow.testing.clock import START, VirtualClock
-from eventflow.testing.worker import Ending, VirtualWorker, lost, report_of
+from eventflow.testing.worker import DIED, Ending, VirtualWorker, report_of
 
 MAX_STEPS = 1_000_000
 
@@ -162,7 +163,7 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
             self._worker.lose(job, counted=counted)
         elif alive:
             key = AttemptKey(alive[-1].id, alive[-1].attempt)
-            self._loop.inbox.put(lost(key, counted=counted))
+            self._loop.inbox.put(lost(key, DIED, counted=counted))
         else:
             raise NotFoundError(f"no attempt of task {task!r} is running")
         self.run_until_idle()

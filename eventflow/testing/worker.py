@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from eventflow.clock import Clock
+from eventflow.executors.attempt import lost
+from eventflow.executors.failure import plain_failure
 from eventflow.executors.port import AttemptKey, Code, Desk, Job, Report, ReportKind
 from eventflow.model.jsonvalue import encode
 from eventflow.model.operator import Operator
-from eventflow.model.records import AttemptFailure
 from eventflow.model.status import TaskStatus
+
+DIED = "its worker died"
 
 
 class Ending(NamedTuple):
@@ -66,7 +69,7 @@ class VirtualWorker:
     def lose(self, job: Job, *, counted: bool = True) -> None:
         """The attempt's worker dies."""
         del self._running[job.key]
-        self._report(lost(job.key, counted=counted))
+        self._report(lost(job.key, DIED, counted=counted))
 
     def recover(self) -> list[Report]:
         return []
@@ -106,21 +109,11 @@ class VirtualWorker:
         self._running.clear()
 
 
-def lost(key: AttemptKey, *, counted: bool) -> Report:
-    """The report of an attempt whose worker died."""
-    failure = AttemptFailure(
-        attempt=key.attempt, type_name="WorkerLostError", message="its worker died"
-    )
-    return Report(key=key, kind=ReportKind.LOST, failure=failure, counted=counted)
-
-
 def report_of(key: AttemptKey, ending: Ending) -> Report:
     """The end report of an attempt that ended so."""
     if ending.status is TaskStatus.SUCCESS:
         return Report(key=key, kind=ReportKind.SUCCESS, result=encode(ending.result))
-    failure = AttemptFailure(
-        attempt=key.attempt, type_name="RuntimeError", message="it was to fail"
-    )
+    failure = plain_failure(RuntimeError, "it was to fail", key.attempt)
     return Report(
         key=key, kind=ReportKind.FAILED, failure=failure, retryable=ending.retryable, chance=0.5
     )
