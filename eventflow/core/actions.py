@@ -104,7 +104,7 @@ def new_run(
         trigger_turn=deciding.trigger_turn if by_event else 0,
     )
     deciding.change(
-        RunCreated(execution_id, run, deciding.at, deciding.turn, started_by, behind, task.pool)
+        RunCreated(execution_id, run, deciding.at, deciding.turn, started_by, task.pool, behind)
     )
     return run
 

@@ -165,6 +165,14 @@ class FailureKept(_Kept):
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsKept(_Kept):
+    """Figures of the attempt that has ended (S37)."""
+
+    run: Run
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class TurnTaken:
     """The event has its place in the order of deciding (S8)."""
 
@@ -194,6 +202,7 @@ Change = (
     | Fired
     | ResultKept
     | FailureKept
+    | MetricsKept
     | PoolSet
     | SlotAwaited
     | SlotForgone

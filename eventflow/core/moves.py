@@ -7,7 +7,6 @@ from eventflow.core.plan import Plan
 from eventflow.core.retried import Retried
 from eventflow.core.world import Draft, LiveExecution, Run, Standing
 from eventflow.model.records import ParentLink, WorkflowExecution
-from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import ALIVE, WORKFLOW_ENDED, TaskStatus, WorkflowStatus
 
 
@@ -99,8 +98,8 @@ class RunCreated:
     at: datetime
     turn: int
     started_by: str
+    pool: str
     behind: Run | None = None  # the run that is being stopped and that this one waits for (S21)
-    pool: str = DEFAULT_POOL
 
     def apply(self, draft: Draft) -> None:
         live = draft.world.executions[self.execution_id]
@@ -135,7 +134,7 @@ class RunTakenOver:
     turn: int
     taken_from: int
     from_execution: int
-    pool: str = DEFAULT_POOL
+    pool: str
 
     @property
     def reason(self) -> str:

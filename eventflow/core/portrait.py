@@ -49,7 +49,7 @@ def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...]
                     yield from _leaves((*path, one.name), getattr(value, one.name))
         case _ if is_dataclass(value) and not isinstance(value, type):
             for one in fields(value):
-                yield (*path, one.name), getattr(value, one.name)
+                yield from _leaves((*path, one.name), getattr(value, one.name))
         case _:
             yield path, value
 

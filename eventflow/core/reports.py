@@ -5,7 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 from eventflow.core.actions import drop_successor, let_go, move, queue
-from eventflow.core.changes import FailureKept, ResultKept, TimerCleared, TimerSet, Withdrawn
+from eventflow.core.changes import (
+    FailureKept,
+    MetricsKept,
+    ResultKept,
+    TimerCleared,
+    TimerSet,
+    Withdrawn,
+)
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.moves import RunMoved
 from eventflow.core.world import LiveExecution, Run, Timer
@@ -43,6 +50,8 @@ def decide_report(deciding: Deciding, kind: str, value: dict[str, Any], result: 
     if run.status in (TaskStatus.INIT, TaskStatus.RETRYING):
         _ignore(deciding, value, f"ignored: report {kind} while {run.status.value}")
         return
+    if value.get("metrics"):
+        deciding.change(MetricsKept(run, value["metrics"]))
     if run.status in LEAVING:
         # It ends STOPPED whatever its code returned, or whoever was lost (S20, S28).
         end_run(deciding, live, run, TaskStatus.STOPPED, value.get("reason", ""))

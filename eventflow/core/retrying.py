@@ -114,7 +114,9 @@ def _start(deciding: Deciding, live: LiveExecution, task: TaskPlan, retried: Ret
         trigger_turn=retried.trigger_turn,
     )
     forget(deciding, live, task.name)
-    deciding.change(RunCreated(live.id, run, deciding.at, deciding.turn, retried.started_by))
+    deciding.change(
+        RunCreated(live.id, run, deciding.at, deciding.turn, retried.started_by, task.pool)
+    )
     queue(deciding, live, task, run)
     workflow = (live.plan.namespace, live.plan.name)
     deciding.note(

@@ -66,6 +66,7 @@ class TaskExecution:
         log_path: Where the newest attempt's output is, or empty.
         pool: Of whose slots its attempts take one (S44).
         inputs: Upstream task -> id of the run whose result it takes (S38); empty until QUEUED.
+        metrics: What `get_metrics` of its operator said when its newest attempt ended (S37).
     """
 
     id: int
@@ -86,6 +87,7 @@ class TaskExecution:
     dropped: bool = False
     taken_from: int | None = None
     inputs: dict[str, int] = field(default_factory=dict, hash=False)
+    metrics: dict[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def key(self) -> TaskExecutionKey:

@@ -22,11 +22,20 @@ def ask_here(condition: Condition, event: Event, context: RuleContext, snapshot:
     """
     try:
         answer: object = condition.is_met(event, context)
-        if answer is None or isinstance(answer, bool | int):
+        if answer is None or isinstance(answer, bool | int | float) or _is_truth(answer):
             return Answer(bool(answer))
     except BaseException as error:
         return Answer(False, traceback_of(error))
     return Answer(False, f"is_met returned a {name_of(answer)}; it answers True or False")
+
+
+def _is_truth(answer: object) -> bool:
+    """Whether it is one truth value of a library's own, as `numpy.bool_` is (S24).
+
+    A text, a list or a coroutine is truthy too, and always a mistake.
+    """
+    kind = type(answer)
+    return hasattr(kind, "__bool__") and not hasattr(kind, "__len__")
 
 
 class Guard:

@@ -12,6 +12,7 @@ from eventflow.core.changes import (
     Commanded,
     FailureKept,
     Fired,
+    MetricsKept,
     Paused,
     Registered,
     ResultKept,
@@ -242,6 +243,9 @@ class _Gathering:
             )
         )
 
+    def metrics_kept(self, change: MetricsKept) -> None:
+        self._run(change.run).metrics = json_text(change.metrics)
+
     def pool_set(self, change: PoolSet) -> None:
         self.rows.pools[change.pool] = PoolRow(*change.pool, change.slots, change.at)
 
@@ -296,6 +300,7 @@ _TAKES: dict[type, Callable[[_Gathering, Any], None]] = {
     Fired: _Gathering.fired,
     ResultKept: _Gathering.result_kept,
     FailureKept: _Gathering.failure_kept,
+    MetricsKept: _Gathering.metrics_kept,
     PoolSet: _Gathering.pool_set,
     SlotAwaited: _Gathering.slot_awaited,
     SlotForgone: _Gathering.nothing,

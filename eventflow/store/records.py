@@ -95,6 +95,7 @@ def task_execution_of(
         dropped=bool(row.dropped),
         taken_from=row.taken_from,
         inputs=read(row.inputs) if row.inputs is not None else {},
+        metrics=read(row.metrics) if row.metrics is not None else {},
     )
 
 

@@ -80,10 +80,11 @@ class RunRow(NamedTuple):
     pool: str
     reason: str
     taken_from: int | None
+    metrics: str | None
 
 
 class RunUpdate(NamedTuple):
-    """A run of an earlier batch as it is now; `None` in the last three leaves them as they are."""
+    """A run of an earlier batch as it is now; `None` in the last four leaves them as they are."""
 
     attempt: int
     status: str
@@ -96,6 +97,7 @@ class RunUpdate(NamedTuple):
     began_at: datetime | None
     ended_at: datetime | None
     reason: str | None
+    metrics: str | None
     id: int
 
 

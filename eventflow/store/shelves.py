@@ -182,5 +182,6 @@ def _updated_run(row: RunRow, update: RunUpdate) -> RunRow:
             "began_at": row.began_at or update.began_at,
             "ended_at": row.ended_at or update.ended_at,
             "reason": row.reason if update.reason is None else update.reason,
+            "metrics": row.metrics if update.metrics is None else update.metrics,
         }
     )

@@ -37,7 +37,7 @@ UPDATE_EXECUTION = update_by_id(
 )
 INSERT_RUN = insert_into("task_execution", RunRow._fields)
 UPDATE_RUN = update_by_id(
-    "task_execution", RunUpdate._fields, keep=("reason",), first=("began_at", "ended_at")
+    "task_execution", RunUpdate._fields, keep=("reason", "metrics"), first=("began_at", "ended_at")
 )
 INSERT_HISTORY = insert_into("task_history", HistoryRow._fields)
 INSERT_DECISION = insert_into("decision", DecisionRow._fields)

@@ -187,6 +187,7 @@ class TaskExecutionTable(Table, table=True):
     pool: str = Field(sa_type=Text)
     reason: str = Field(sa_type=Text)
     taken_from: int | None = Field(sa_type=BigInteger)
+    metrics: str | None = Field(sa_type=Text)
 
 
 class TaskHistoryTable(Table, table=True):

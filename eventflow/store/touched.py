@@ -79,7 +79,7 @@ class TouchedExecution:
 class TouchedRun:
     """One run that the batch touched, as it is now. `created` is set when it was made in it."""
 
-    __slots__ = ("began_at", "created", "dropped", "ended_at", "reason", "run")
+    __slots__ = ("began_at", "created", "dropped", "ended_at", "metrics", "reason", "run")
 
     def __init__(self, run: Run, created: RunCreated | None = None) -> None:
         self.run = run
@@ -88,6 +88,7 @@ class TouchedRun:
         self.ended_at: datetime | None = None
         self.dropped = False
         self.reason: str | None = None
+        self.metrics: str | None = None
 
     def row(self, created: RunCreated) -> RunRow:
         run = self.run
@@ -112,6 +113,7 @@ class TouchedRun:
             created.pool,
             self.reason or "",
             None,
+            self.metrics,
         )
 
     def update(self) -> RunUpdate:
@@ -128,6 +130,7 @@ class TouchedRun:
             self.began_at,
             self.ended_at,
             self.reason,
+            self.metrics,
             run.id,
         )
 
@@ -156,4 +159,5 @@ def taken_over_row(change: RunTakenOver) -> RunRow:
         pool=change.pool,
         reason=change.reason,
         taken_from=change.taken_from,
+        metrics=None,
     )

@@ -36,7 +36,7 @@ def test_a_pool_is_set_while_serve_holds_the_store_and_what_waited_goes_on(
         (waiting,) = shell.json("pool", "list")
         assert (waiting["slots"], waiting["is_set"], waiting["waiting"]) == (0, False, 1)
         shown = shell("execution", "show", started["execution"])
-        assert "QUEUED: it waits for a slot of pool 'gpu', which has not been set" in shown.stdout
+        assert "QUEUED: waits for a slot of pool 'gpu', which has not been set" in shown.stdout
         explained = shell("execution", "explain", started["execution"], "train")
         assert "pool gpu: nobody has set it, 0 held, 1 waiting" in explained.stdout
         assert "0 (not set)" in shell("pool", "list").stdout

@@ -129,7 +129,9 @@ def test_a_result_that_is_too_large_says_how_to_hand_over_a_reference(
 
 
 @pytest.mark.rule("S37")
-def test_the_metrics_of_an_attempt_are_in_the_log_with_its_report(tmp_path: Path) -> None:
+def test_the_metrics_of_an_attempt_are_kept_with_its_run_and_in_the_log_with_its_report(
+    tmp_path: Path,
+) -> None:
     class Measured(Operator):
         def start(self, context: TaskContext) -> Any:
             return "done"
@@ -143,7 +145,7 @@ def test_the_metrics_of_an_attempt_are_in_the_log_with_its_report(tmp_path: Path
         (run,) = scheduler.run(workflow).wait(SOON_S).tasks
         (report,) = scheduler.events("eventflow.report.success")
 
-    assert report.value["metrics"] == {"rows": 3.0}
+    assert run.metrics == report.value["metrics"] == {"rows": 3.0}
     assert (report.value["run_id"], report.value["attempt"]) == (run.id, 1)
 
 

@@ -149,7 +149,7 @@ def test_a_run_began_and_ended_when_its_worker_said_so_however_long_the_loop_was
     scheduler.advance(seconds=5)
     said_at = scheduler.now
 
-    scheduler._loop.report(Report(key=key, kind=ReportKind.SUCCESS, result="1"))
+    scheduler._loop.inbox.put(Report(key=key, kind=ReportKind.SUCCESS, result="1"))
     scheduler.clock.set(datetime(2026, 1, 1, 1, tzinfo=UTC))  # the loop comes to it an hour later
     scheduler.run_until_idle()
 

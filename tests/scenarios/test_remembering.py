@@ -298,3 +298,50 @@ def test_only_the_answers_of_users_conditions_are_recorded() -> None:
         (1, "c", 0, True),
         (2, "c", 0, True),  # of the execution that x and y started
     ]
+
+
+class Truth:
+    """A truth value of a library's own."""
+
+    def __init__(self, value: bool) -> None:
+        self._value = value
+
+    def __bool__(self) -> bool:
+        return self._value
+
+
+class Says(Condition):
+    """Answers what the event says."""
+
+    def __init__(self, answers: dict[str, object]) -> None:
+        super().__init__(["go"])
+        self._answers = answers
+
+    def is_met(self, event: Event, context: RuleContext) -> bool:
+        answer: Any = self._answers[event.value]
+        return answer
+
+
+@pytest.mark.rule("S24", "S13")
+def test_a_truth_value_of_a_library_is_an_answer_and_what_is_always_truthy_is_a_mistake() -> None:
+    answers: dict[str, object] = {
+        "yes": Truth(True),
+        "no": Truth(False),
+        "one": 1,
+        "half": 0.5,
+        "none": None,
+        "text": "False",
+        "list": [False],
+    }
+    with Workflow("w") as workflow:
+        Work("a").action_on_condition(TaskAction.START, Says(answers))
+        Work("b").action_on_event_received(TaskAction.START, "never")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.run()
+
+    for name in answers:
+        scheduler.emit("go", name)
+
+    verdicts = scheduler.store.verdicts()
+    assert [one.met for one in verdicts] == [True, False, True, True, False, False, False]
+    assert [bool(one.error) for one in verdicts] == [False] * 5 + [True] * 2

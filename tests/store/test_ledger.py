@@ -209,7 +209,7 @@ def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillCl
         if isinstance(change, RunMoved)
     )
     second = replace(run, id=2, sequence_number=2)
-    made = RunCreated(1, replace(second, status=TaskStatus.INIT), START, 90, "test")
+    made = RunCreated(1, replace(second, status=TaskStatus.INIT), START, 90, "test", "default")
     queued = RunMoved(1, second, TaskStatus.INIT, START, 90)
 
     with pytest.raises(StoreError, match="UNIQUE"):

@@ -7,7 +7,7 @@ the commits, the way back from the file, and deaths between any two of them.
 import json
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,12 +195,14 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data(), action=st.sampled_from(sorted(TaskAction)), task=st.sampled_from(TASKS))
     @precondition(lambda self: self.executions())
     def command_a_task(self, data: st.DataObject, action: TaskAction, task: str) -> None:
-        self.player.client.task(data.draw(st.sampled_from(self.executions())), task, action)
+        with suppress(ConflictError):  # it has ended
+            self.player.client.task(data.draw(st.sampled_from(self.executions())), task, action)
 
     @rule(data=st.data())
     @precondition(lambda self: self.executions())
     def stop(self, data: st.DataObject) -> None:
-        self.player.client.stop(data.draw(st.sampled_from(self.executions())))
+        with suppress(ConflictError):  # it has ended
+            self.player.client.stop(data.draw(st.sampled_from(self.executions())))
 
     @rule(data=st.data())
     @precondition(lambda self: self.executions())

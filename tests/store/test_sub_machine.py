@@ -4,6 +4,7 @@ Beside `test_machine.py`, which has every kind of rule and none of these.
 """
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from player import Player
 from story import Step
 
 from eventflow import Every, TaskAction, Workflow, WorkflowOperator
+from eventflow.errors import ConflictError
 from eventflow.model.status import ENDED
 
 SETTINGS = st.fixed_dictionaries(
@@ -68,13 +70,15 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def stop(self, data: st.DataObject) -> None:
         found = self.player.rows("SELECT id FROM workflow_execution ORDER BY id")
-        self.player.client.stop(data.draw(st.sampled_from(found))[0])
+        with suppress(ConflictError):  # it has ended
+            self.player.client.stop(data.draw(st.sampled_from(found))[0])
 
     @rule(data=st.data(), action=st.sampled_from(sorted(TaskAction)))
     @precondition(lambda self: self.alive())
     def command(self, data: st.DataObject, action: TaskAction) -> None:
         execution_id, task = data.draw(st.sampled_from(self.alive()))[2:]
-        self.player.client.task(execution_id, task, action)
+        with suppress(ConflictError):  # it has ended
+            self.player.client.task(execution_id, task, action)
 
     @rule(data=st.data(), kind=st.sampled_from(KINDS))
     @precondition(lambda self: self.alive())
