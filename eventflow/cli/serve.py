@@ -150,18 +150,25 @@ def _log_facts(scheduler: Scheduler) -> None:
     """One line in the log for each status that a task or an execution takes."""
 
     def task(sender: object, event: Event, status: TaskStatus) -> None:
-        log.info(
-            "task.%s execution=%s task=%s run=%s attempt=%s",
+        about = (
             status.value.lower(),
             event.workflow_execution_id,
             event.value["task"],
             event.value["sequence_number"],
             event.value["attempt"],
         )
+        line = "task.%s execution=%s task=%s run=%s attempt=%s"
+        if status not in (TaskStatus.FAILED, TaskStatus.RETRYING):
+            log.info(line, *about)
+            return
+        failures = scheduler.store.failures(event.value["task_execution_id"])
+        why = f"{failures[-1].type_name}: {failures[-1].message}" if failures else ""
+        log.warning(f"{line} reason=%r", *about, why[:200])
 
     def workflow(sender: object, event: Event, status: WorkflowStatus) -> None:
         name = event.key.split(".")[2]
-        log.info(
+        log.log(
+            logging.WARNING if status is WorkflowStatus.FAILED else logging.INFO,
             "workflow.%s execution=%s workflow=%s",
             status.value.lower(),
             event.workflow_execution_id,

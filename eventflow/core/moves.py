@@ -86,6 +86,7 @@ class ExecutionStopping:
     def apply(self, draft: Draft) -> None:
         live = draft.world.executions[self.execution_id]
         draft.set(live, "stopping", self.reason)
+        draft.set(live, "record", replace(live.record, stopping=self.reason))
         draft.set(live, "failed_by_timeout", self.by_timeout)
 
 

@@ -54,7 +54,8 @@ def decide_report(deciding: Deciding, kind: str, value: dict[str, Any], result: 
         deciding.change(MetricsKept(run, value["metrics"]))
     if run.status in LEAVING:
         # It ends STOPPED whatever its code returned, or whoever was lost (S20, S28).
-        end_run(deciding, live, run, TaskStatus.STOPPED, value.get("reason", ""))
+        reason = value.get("reason", "")
+        end_run(deciding, live, run, TaskStatus.STOPPED, "" if reason == "stopped" else reason)
         return
     match kind:
         case "success" if not run.timed_out:

@@ -60,7 +60,12 @@ class SlotForgone:
     place: Place
 
     def apply(self, draft: Draft) -> None:
-        _leave(draft, draft.world.pools[self.pool], self.place)
+        pools = draft.world.pools
+        pool = pools[self.pool]
+        _leave(draft, pool, self.place)
+        if not pool.is_set and not pool.line:
+            # Nobody has set it, so it is there for those who wait only.
+            draft.drop(pools, self.pool)
 
 
 @dataclass(frozen=True, slots=True)

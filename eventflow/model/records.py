@@ -121,6 +121,7 @@ class WorkflowExecution:
         tasks: Its task executions, oldest first; empty where they were not asked for.
         reason: Why it ended as it did, or why it waits; may be empty.
         parent: The task of another execution that runs this one; `None` for any other (S40).
+        stopping: Why it was to stop (S29): while it is being stopped, and once it has ended so.
     """
 
     id: int
@@ -139,6 +140,7 @@ class WorkflowExecution:
     tasks: tuple[TaskExecution, ...] = ()
     reason: str = ""
     parent: ParentLink | None = None
+    stopping: str = ""
 
     @property
     def ended(self) -> bool:

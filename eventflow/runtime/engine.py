@@ -26,6 +26,7 @@ from eventflow.model.status import TaskAction, TaskStatus
 from eventflow.runtime.client import Client
 from eventflow.runtime.desk import StoreDesk
 from eventflow.runtime.dispatch import Dispatcher, JobMaker, Order, orders_of, redeliveries
+from eventflow.runtime.guard import log_failed
 from eventflow.runtime.left import lost_attempts
 from eventflow.runtime.listening import Listeners
 from eventflow.runtime.loop import Loop
@@ -321,6 +322,7 @@ class Engine:
     def _after_commit(self, decisions: list[Decision]) -> None:
         self._dispatch(orders_of(self._loop.world, decisions))
         self._news.tell(decisions)
+        log_failed(decisions)
         with self._committed:
             self._commits += 1
             self._committed.notify_all()

@@ -157,6 +157,8 @@ class Facts:
         elif execution.status is WorkflowStatus.INIT:
             limit = f" {self.workflow.max_active}" if self.workflow is not None else ""
             notes.append(f"the execution waits for its turn: at most{limit} run at once")
+        elif execution.stopping:
+            notes.append(f"the execution is being stopped, so nothing starts: {execution.stopping}")
         parked = self._store.parked().get(execution.id)
         if parked is not None and not execution.ended:
             notes.append(f"the execution is parked until its code is at hand: {parked}")

@@ -1,16 +1,19 @@
 """A time limit round users' conditions: asked on a judge thread, abandoned past it (S13)."""
 
+import logging
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from eventflow.core.decision import Decision
 from eventflow.core.judge import Answer
 from eventflow.executors.failure import name_of, traceback_of
 from eventflow.model.condition import Condition
 from eventflow.model.context import RuleContext
 from eventflow.model.event import Event
 
+log = logging.getLogger("eventflow")
 MAX_HANGS = 3
 
 
@@ -27,6 +30,23 @@ def ask_here(condition: Condition, event: Event, context: RuleContext, snapshot:
     except BaseException as error:
         return Answer(False, traceback_of(error))
     return Answer(False, f"is_met returned a {name_of(answer)}; it answers True or False")
+
+
+def log_failed(decisions: Iterable[Decision]) -> None:
+    """One line in the log for each condition that had no answer but an error (S13)."""
+    for decision in decisions:
+        for verdict in decision.verdicts:
+            if verdict.error:
+                log.warning(
+                    "condition.failed workflow=%s task=%s rule=%s event=%s offset=%s error=%r "
+                    "look_at='eventflow event failed --open'",
+                    verdict.workflow[1],
+                    verdict.task or "-",
+                    verdict.number,
+                    decision.event.key,
+                    decision.event.offset or "-",
+                    verdict.error.rstrip().rpartition("\n")[2][:200],
+                )
 
 
 def _is_truth(answer: object) -> bool:

@@ -55,8 +55,9 @@ def waiting(
     for sub in subs_of(store, execution, workflow):
         if sub.parent is not None and not sub.ended:
             around.subs[sub.parent.task_execution_id] = sub
-    lines = [sentence(store, run, around) for run in latest.values() if not run.ended]
-    if workflow is not None:
+    stops = [f"its tasks to stop ({execution.stopping})"] if execution.stopping else []
+    lines = stops + [sentence(store, run, around) for run in latest.values() if not run.ended]
+    if workflow is not None and not execution.stopping:
         lines += _not_started(store, execution, workflow, latest, around)
     lines += around.clocks(latest)
     deadline = around.timers.get(("deadline", ""))

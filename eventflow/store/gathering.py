@@ -189,7 +189,9 @@ class _Gathering:
         seen.dropped = seen.dropped or change.dropped
         if change.before is run.status:
             return
-        seen.reason = change.reason
+        if change.reason or run.status is not TaskStatus.STOPPED:
+            # That a run has stopped says less than why it was to stop.
+            seen.reason = change.reason
         if run.status is TaskStatus.RUNNING:
             seen.began_at = seen.began_at or change.at
         elif run.status in ENDED:

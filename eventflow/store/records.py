@@ -54,6 +54,7 @@ def execution_of(
         tasks=tasks,
         reason=row.reason,
         parent=_parent_of(row),
+        stopping=row.stopping,
     )
 
 

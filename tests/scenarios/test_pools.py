@@ -340,3 +340,20 @@ def test_setting_a_pool_to_what_it_is_changes_nothing() -> None:
         "set",
         "ignored: set so already",
     ]
+
+
+@pytest.mark.rule("S44", "S9")
+def test_a_pool_that_nobody_has_set_is_gone_with_the_last_who_waited_for_it() -> None:
+    with Workflow("w") as workflow:
+        Work("a", pool="typo")
+        Work("b", pool="typo")
+    scheduler = VirtualScheduler(workflow)
+    execution = scheduler.run()
+    scheduler.stop_task(execution, "a")
+    assert [(pool.name, pool.waiting) for pool in scheduler.pools()] == [("typo", 1)]
+
+    scheduler.stop_workflow(execution)
+
+    assert scheduler.pools() == []
+    assert scheduler.status(execution) == "STOPPED"
+    assert scheduler.replay().equal

@@ -15,6 +15,7 @@ from eventflow import (
     TaskStatusCondition,
     Workflow,
 )
+from eventflow.core.telling import tell
 from eventflow.runtime.standing import waiting
 from eventflow.testing import VirtualScheduler
 
@@ -157,3 +158,28 @@ def test_a_parked_execution_says_why() -> None:
     assert waits(scheduler, workflow) == [
         "its code, and is parked until that is at hand: the file is gone"
     ]
+
+
+@pytest.mark.rule("S29", "S42")
+def test_an_execution_that_is_being_stopped_says_why_and_waits_for_nothing_else() -> None:
+    with Workflow("w") as workflow:
+        load = Work("load")
+        Work("final").start_after(load)
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("load", TaskStatus.RUNNING)
+    execution = scheduler.run()
+    scheduler.client.stop(execution.id, "wrong day")
+    scheduler._loop.step()  # decided, and the worker has not stopped yet
+
+    found = scheduler.execution(execution)
+    first, second = waiting(scheduler.store, found, workflow, "{:%H:%M}".format)
+    explained = scheduler.explain(execution.id, "final")
+
+    assert first == "its tasks to stop (wrong day)"
+    assert second.startswith("load #1 is STOPPING since 00:00")
+    assert second.endswith("(wrong day)")
+    said = "\n".join(tell(explained, str))
+    assert "the execution is being stopped, so nothing starts: wrong day" in said
+    scheduler.run_until_idle()
+    (run,) = scheduler.execution(execution).tasks
+    assert (run.status, run.reason) == ("STOPPED", "wrong day")
