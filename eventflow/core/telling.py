@@ -80,7 +80,6 @@ def _task(task: TaskExplained, when: When) -> list[str]:
     if run is None:
         return _not_started(task, when)
     lines = [f"{_name(run)} of execution {task.workflow_execution_id} is {_stands(run)}."]
-    lines += [f"{_IN}{note}" for note in task.notes]
     lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
     lines += [f"{_IN}{note}" for note in task.notes]
     lines += _stop(task.stopped_by, when)
@@ -100,7 +99,7 @@ def _in_short(task: TaskExplained, when: When) -> list[str]:
         return _not_started(task, when)
     lines = [f"{_name(task.run)} is {_stands(task.run)}."]
     lines += [f"{_IN}{note}" for note in task.notes]
-    lines += _stop(task.stopped_by, when)
+    lines += [f"{_IN}{line}" for line in _stop(task.stopped_by, when)]
     for link in task.chain[:1]:
         lines += [f"{_IN}{line}" for line in _link(link, when)]
     for rule in task.rules:
