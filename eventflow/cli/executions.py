@@ -9,6 +9,7 @@ from eventflow.cli.hints import on_store
 from eventflow.cli.logs import print_logs
 from eventflow.cli.opened import (
     NO_SCHEDULER,
+    check_workflow,
     find_execution,
     open_client,
     sketch,
@@ -57,6 +58,7 @@ def list_executions(
 ) -> None:
     """List executions, the newest first."""
     with open_client(store) as remote:
+        check_workflow(remote.store, workflow, namespace)
         found = remote.store.executions(
             workflow=workflow, namespace=namespace, statuses=status or (), limit=limit
         )

@@ -9,7 +9,7 @@ import typer
 
 from eventflow.cli import options
 from eventflow.cli.hints import command, on_store
-from eventflow.cli.opened import NO_SCHEDULER, open_client
+from eventflow.cli.opened import NO_SCHEDULER, check_workflow, open_client
 from eventflow.cli.printing import clean, plain, say, say_json, when
 from eventflow.errors import ConflictError, EventflowError
 from eventflow.model.event import Event
@@ -43,6 +43,7 @@ def failed(
     """List events on which a user's condition failed, with its traceback; the newest last."""
     which = Which(workflow=(namespace, workflow) if workflow is not None else None)
     with open_client(store) as remote:
+        check_workflow(remote.store, workflow, namespace)
         found = failed_verdicts(remote.store, which, unanswered=still_open, limit=limit)
     if as_json:
         say_json([_document(one) for one in found])
@@ -109,6 +110,7 @@ def rejudge(
         rule=rule,
     )
     with open_client(store) as remote:
+        check_workflow(remote.store, workflow, namespace)
         commands = remote.client.rejudge(replace(which, since=_instant(remote.store, since)))
         if remote.store.holder() is None:
             waits = on_store(NO_SCHEDULER, store)
