@@ -243,7 +243,8 @@ def _rule(rule: RuleExplained, when: When, *, waiting: bool) -> list[str]:
     if waiting and rule.missing and rule.possible:
         lines.append(f"{_IN * 2}It still waits for {' and '.join(rule.missing)}.")
     elif waiting and rule.missing:
-        lines.append(f"{_IN * 2}It cannot be met any more: {' and '.join(rule.missing)}.")
+        wants = " and ".join(rule.missing)
+        lines.append(f"{_IN * 2}It cannot be met any more; it would take: {wants}.")
     if rule.came:
         lines.append(f"{_IN * 2}It remembers that this has come: {' and '.join(rule.came)}.")
     if rule.state:

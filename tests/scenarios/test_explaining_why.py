@@ -246,7 +246,7 @@ def test_a_branch_not_taken_is_told_from_one_that_can_still_come() -> None:
     assert not explain_task(scheduler, "mourn").rules[0].possible
     assert explain_task(scheduler, "wait").rules[0].possible
     told = text(scheduler.explain(1))
-    assert "It cannot be met any more: load is FAILED (now SUCCESS)." in told
+    assert "It cannot be met any more; it would take: load is FAILED (now SUCCESS)." in told
     assert "No event that it listens to has come yet." in told
     assert "no rule starts it, only a command does" in told
 
