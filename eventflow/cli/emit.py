@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from eventflow.cli import options
+from eventflow.cli.hints import on_store
 from eventflow.cli.opened import NO_SCHEDULER, find_execution, open_client
 from eventflow.cli.printing import note, say, say_json
 from eventflow.errors import EventError, EventflowError
@@ -63,7 +64,7 @@ def emit(
     else:
         say(f"event {event.key} is committed at offset {event.offset}")
         if not served:
-            note(NO_SCHEDULER)
+            note(on_store(NO_SCHEDULER, store))
 
 
 def _read_value(text: str | None) -> Any:

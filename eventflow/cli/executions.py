@@ -5,9 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from eventflow.cli import options
+from eventflow.cli.hints import on_store
 from eventflow.cli.logs import print_logs
 from eventflow.cli.opened import (
     NO_SCHEDULER,
+    check_workflow,
     find_execution,
     open_client,
     sketch,
@@ -56,6 +58,7 @@ def list_executions(
 ) -> None:
     """List executions, the newest first."""
     with open_client(store) as remote:
+        check_workflow(remote.store, workflow, namespace)
         found = remote.store.executions(
             workflow=workflow, namespace=namespace, statuses=status or (), limit=limit
         )
@@ -81,7 +84,7 @@ def list_executions(
     columns = ("id", "workflow", "namespace", "type", "status", "began", "duration", "for", "note")
     screen().print(table(columns, rows))
     if not served and not all(one.ended for one in found):
-        say(NOBODY_RUNS)
+        say(on_store(NOBODY_RUNS, store))
 
 
 def _asked_by(execution: WorkflowExecution) -> Any:
@@ -108,6 +111,7 @@ def show(
         waits = waiting(remote.store, execution, workflow, when)
         if not execution.ended and remote.store.holder() is None:
             waits.insert(0, NOBODY_RUNS)
+        waits = [on_store(line, store) for line in waits]
         if as_json:
             say_json(_document(remote.store, execution, waits, history=history))
             return
@@ -228,7 +232,7 @@ def explain(
     if as_json:
         say_json(explained)
     else:
-        say(*map(clean, tell(explained, when)))
+        say(*(on_store(clean(line), store) for line in tell(explained, when)))
 
 
 @app.command()
@@ -242,7 +246,7 @@ def stop(
     with open_client(store) as remote:
         find_execution(remote.store, execution_id)
         command = remote.client.stop(execution_id, reason)
-        did = NO_SCHEDULER
+        did = on_store(NO_SCHEDULER, store)
         if remote.store.holder() is not None:
             record = remote.client.outcome(command)
             did = record.did if record is not None else ""

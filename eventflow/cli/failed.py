@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from eventflow.cli import options
-from eventflow.cli.opened import NO_SCHEDULER, open_client
+from eventflow.cli.hints import command, on_store
+from eventflow.cli.opened import NO_SCHEDULER, check_workflow, open_client
 from eventflow.cli.printing import clean, plain, say, say_json, when
 from eventflow.errors import ConflictError, EventflowError
 from eventflow.model.event import Event
@@ -42,6 +43,7 @@ def failed(
     """List events on which a user's condition failed, with its traceback; the newest last."""
     which = Which(workflow=(namespace, workflow) if workflow is not None else None)
     with open_client(store) as remote:
+        check_workflow(remote.store, workflow, namespace)
         found = failed_verdicts(remote.store, which, unanswered=still_open, limit=limit)
     if as_json:
         say_json([_document(one) for one in found])
@@ -59,7 +61,8 @@ def failed(
     if not found:
         say("no failed condition is open" if still_open else "no condition has failed")
     elif any(one.open for one in found):
-        say("once the cause is mended, ask again: eventflow event rejudge OFFSET")
+        again = command("event rejudge OFFSET", store)
+        say(f"once the cause is mended, ask again: {again}")
 
 
 def rejudge(
@@ -107,14 +110,14 @@ def rejudge(
         rule=rule,
     )
     with open_client(store) as remote:
+        check_workflow(remote.store, workflow, namespace)
         commands = remote.client.rejudge(replace(which, since=_instant(remote.store, since)))
         if remote.store.holder() is None:
-            did = {"did": NO_SCHEDULER, "offsets": [command.offset for command in commands]}
-            say_json(did) if as_json else say(f"asked again: {NO_SCHEDULER}")
+            waits = on_store(NO_SCHEDULER, store)
+            did = {"did": waits, "offsets": [asked.offset for asked in commands]}
+            say_json(did) if as_json else say(f"asked again: {waits}")
             return
-        documents = [
-            document for command in commands for document in _came_to(remote.client, command)
-        ]
+        documents = [document for asked in commands for document in _came_to(remote.client, asked)]
     say_json(documents) if as_json else say(*map(_line, documents))
     raise typer.Exit(_status([document["did"] for document in documents]))
 
@@ -126,15 +129,15 @@ def _status(dids: list[str]) -> int:
     return FAILED if "failed again" in dids else DONE
 
 
-def _came_to(client: Client, command: Event) -> list[dict[str, Any]]:
+def _came_to(client: Client, asked: Event) -> list[dict[str, Any]]:
     """What each rule came to, a refusal too: others were asked beside it."""
     with contextlib.suppress(ConflictError):
-        client.outcome(command)
-    asked = {"event_offset": command.value["event"]["offset"]}
-    asked["event_key"] = command.value["event"]["key"]
+        client.outcome(asked)
+    event = {"event_offset": asked.value["event"]["offset"]}
+    event["event_key"] = asked.value["event"]["key"]
     return [
-        {**plain(record), **asked, "asked_at_offset": command.offset}
-        for record in client.store.decisions(command_offset=command.offset)
+        {**plain(record), **event, "asked_at_offset": asked.offset}
+        for record in client.store.decisions(command_offset=asked.offset)
     ]
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from eventflow.cli.hints import command
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.overview import failure_lines, headline, tasks_table
 from eventflow.cli.printing import plain, say, say_json
@@ -99,9 +100,19 @@ def view_for(*, silent: bool) -> View:
 
 
 def show_end(
-    store: Store, clock: Clock, executions: list[WorkflowExecution], *, as_json: bool, brief: bool
+    store: Store,
+    clock: Clock,
+    executions: list[WorkflowExecution],
+    *,
+    as_json: bool,
+    brief: bool,
+    option: str | None,
 ) -> bool:
-    """Print what came of executions, and how to look further; whether all were a success."""
+    """Print what came of executions, and how to look further; whether all were a success.
+
+    Args:
+        option: What `--store` was given.
+    """
     first, triggered = executions[0], executions[1:]
     if as_json:
         say_json({**plain(first), "triggered": plain(triggered)})
@@ -109,13 +120,13 @@ def show_end(
         say(*[headline(one, clock.now()) for one in executions])
     else:
         for execution in executions:
-            _show(store, clock, execution)
+            _show(store, clock, execution, option)
     # What a task ran counts as its task does: it may have been retried, or be allowed to fail.
     counted = [one for one in executions if one.parent is None]
     return all(one.status is WorkflowStatus.SUCCESS for one in counted)
 
 
-def _show(store: Store, clock: Clock, execution: WorkflowExecution) -> None:
+def _show(store: Store, clock: Clock, execution: WorkflowExecution, option: str | None) -> None:
     console = screen()
     console.print()
     console.print(headline(execution, clock.now()), style="bold")
@@ -127,6 +138,6 @@ def _show(store: Store, clock: Clock, execution: WorkflowExecution) -> None:
                 console.print("\n".join(failure_lines(failure, run.log_path)))
     if store.files is not None:
         console.print(
-            f"\nlook further: eventflow execution show {execution.id} --history, "
-            f"eventflow execution logs {execution.id}"
+            f"\nlook further: {command(f'execution show {execution.id} --history', option)}, "
+            f"{command(f'execution logs {execution.id}', option)}"
         )

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 from eventflow.cli.opened import find_execution, find_task
-from eventflow.cli.printing import say, say_json
+from eventflow.cli.printing import note, say, say_json
 from eventflow.cli.tails import LogLine, Tails
-from eventflow.model.records import WorkflowExecution
+from eventflow.model.records import TaskExecution, WorkflowExecution
+from eventflow.model.status import TaskStatus
 from eventflow.runtime.remote import RemoteClient
+from eventflow.store.ports import Store
 
 # Nobody rings a bell for a line in a file.
 LOOK_S = 0.2
@@ -32,6 +34,7 @@ def print_logs(
     if task is not None:
         find_task(store, execution, task)
     tails = Tails(store)
+    told: set[int] = set()
     printer = _Printer(as_json=as_json, attempt=attempt)
     while True:
         runs = [
@@ -39,10 +42,30 @@ def print_logs(
             for run in execution.tasks
             if task in (None, run.task_name) and sequence in (None, run.sequence_number)
         ]
+        for run in runs:
+            if run.id in told or as_json:
+                continue
+            told.add(run.id)
+            elsewhere = _log_elsewhere(store, execution, run)
+            if elsewhere is not None:
+                which = f"{run.task_name} #{run.sequence_number}"
+                note(f"{which} was taken over; its log is in execution {elsewhere}")
         printer.show(tails.new_lines(runs))
         if not follow or execution.ended:
             return
         execution = _next(remote, execution)
+
+
+def _log_elsewhere(store: Store, execution: WorkflowExecution, run: TaskExecution) -> int | None:
+    """The execution in which the work was done that a run stands for, if it stands for another."""
+    if run.taken_from is None or run.status is TaskStatus.SKIPPED:
+        return None
+    found: WorkflowExecution | None = execution
+    while found is not None:
+        if any(one.id == run.taken_from for one in found.tasks):
+            return found.id
+        found = store.execution(found.retry_of) if found.retry_of is not None else None
+    return None
 
 
 def _next(remote: RemoteClient, execution: WorkflowExecution) -> WorkflowExecution:

@@ -46,6 +46,22 @@ def find_workflow(store: Store, name: str, namespace: str) -> WorkflowRecord:
     )
 
 
+def check_workflow(store: Store, name: str | None, namespace: str | None) -> None:
+    """That a name by which a list is narrowed is one that the store knows; `None` narrows nothing.
+
+    Raises:
+        NotFoundError: If no such workflow is registered, nor has executions; suggests the nearest.
+    """
+    if name is None or store.executions(workflow=name, namespace=namespace, limit=1):
+        return
+    known = [one.name for one in store.workflows() if namespace in (None, one.namespace)]
+    if name not in known:
+        where = f" in namespace {namespace!r}" if namespace is not None else ""
+        raise NotFoundError(
+            f"no workflow {name!r} is known{where} to {store.url}{nearest(name, known)}"
+        )
+
+
 def find_execution(store: Store, execution_id: int) -> WorkflowExecution:
     """An execution with its task executions.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from eventflow.cli import options
+from eventflow.cli.hints import on_store
 from eventflow.cli.opened import NO_SCHEDULER, open_client
 from eventflow.cli.printing import say, say_json
 from eventflow.cli.screens import screen, table
@@ -50,7 +51,7 @@ def set_pool(
     wanted = _number(slots)
     with open_client(store) as remote:
         command = remote.client.set_pool(name, wanted, namespace)
-        did = NO_SCHEDULER
+        did = on_store(NO_SCHEDULER, store)
         if remote.store.holder() is not None:
             record = remote.client.outcome(command)
             did = record.did if record is not None else ""

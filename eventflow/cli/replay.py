@@ -81,7 +81,7 @@ def replay(
     if as_json:
         say_json({"equal": found.equal, **plain(found)})
     else:
-        _tell(found)
+        _tell(found, of_file=log is not None)
     raise typer.Exit(0 if found.equal else 1)
 
 
@@ -111,7 +111,7 @@ def _tell_progress(turns: int) -> None:
         note(f"{turns} events replayed")
 
 
-def _tell(found: Replayed) -> None:
+def _tell(found: Replayed, *, of_file: bool) -> None:
     for difference in found.differences:
         say(_difference(difference))
     if found.count > len(found.differences):
@@ -119,12 +119,20 @@ def _tell(found: Replayed) -> None:
     for one in found.unsteady:
         say(_unsteady(one))
     if found.asked or found.unsteady:
-        say(
-            f"{found.asked} answers of conditions asked for again, of {len(found.unsteady)} "
-            f"conditions one was different"
-        )
+        say(f"{found.asked} answers of conditions asked for again; {_otherwise(found.unsteady)}")
     end = f"{found.count} differences" if found.count else "equal"
-    say(f"{found.events} events, {found.decisions} decisions, {end}")
+    left_out = "; the world at the end is not in a recording" if of_file else ""
+    say(f"{found.events} events, {found.decisions} decisions, {end}{left_out}")
+
+
+def _otherwise(found: list[Unsteady]) -> str:
+    match len(found):
+        case 0:
+            return "no condition answered differently"
+        case 1:
+            return "1 condition answered differently"
+        case number:
+            return f"{number} conditions answered differently"
 
 
 def _difference(found: Difference) -> str:

@@ -12,6 +12,7 @@ import typer
 from eventflow.cli import options
 from eventflow.cli.files import choose, read_place
 from eventflow.cli.follow import Follower, Killed, show_end, view_for
+from eventflow.cli.hints import on_store
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.overview import headline
 from eventflow.cli.ownlog import open_log
@@ -47,6 +48,7 @@ class _Wanted:
     as_json: bool
     quiet: bool
     platform: UplinkConfig | None
+    store: str | None
 
 
 def run(
@@ -71,7 +73,7 @@ def run(
     """
     path, name = read_place(file)
     params, platform = options.read_params(param), UplinkConfig.from_environment(url=uplink)
-    wanted = _Wanted(path, name, params, timeout, as_json, quiet, platform)
+    wanted = _Wanted(path, name, params, timeout, as_json, quiet, platform, store)
     settings = read_settings(store=store, executor=executor.value if executor else None)
     open_log(settings, level="WARNING")
     with _stdout_for_json_only(as_json):
@@ -102,7 +104,7 @@ def _run_here(scheduler: Scheduler, wanted: _Wanted) -> int:
         (workflow,) = chosen
         store = scheduler.store
         if not wanted.quiet:
-            _list_others(store, workflows)
+            _list_others(store, workflows, wanted.store)
         command = scheduler.client.run(workflow.namespace, workflow.name, wanted.params)
 
         def alive() -> None:
@@ -155,7 +157,7 @@ def _follow(
     store = follower.client.store
     if not wanted.quiet:
         for line in unset_pools(workflows, store.pools()):
-            note(line)
+            note(on_store(line, wanted.store))
     execution_id = ExecutionHandle(follower.client, command=command).id
     # A schedule starts executions for ever: those are not waited for.
     family = frozenset((one.namespace, one.name) for one in workflows if one.schedule is None)
@@ -167,17 +169,22 @@ def _follow(
         return KILLED
     with _stdout():
         success = show_end(
-            store, follower.clock, executions, as_json=wanted.as_json, brief=wanted.quiet
+            store,
+            follower.clock,
+            executions,
+            as_json=wanted.as_json,
+            brief=wanted.quiet,
+            option=wanted.store,
         )
     return 0 if success else FAILED
 
 
-def _list_others(store: Store, ours: list[Workflow]) -> None:
+def _list_others(store: Store, ours: list[Workflow], option: str | None) -> None:
     """What an earlier scheduler left in the store: ours goes on, the tasks of others wait."""
     names = {(one.namespace, one.name) for one in ours}
     for execution in store.executions(statuses=(WorkflowStatus.INIT, WorkflowStatus.RUNNING)):
         is_ours = (execution.namespace, execution.workflow_name) in names
-        what = "goes on" if is_ours else "waits for `eventflow serve`"
+        what = "goes on" if is_ours else on_store("waits for `eventflow serve`", option)
         note(f"also in this store, {what}: {headline(execution, SystemClock().now())}")
 
 

@@ -11,6 +11,7 @@ import typer
 
 from eventflow import signals
 from eventflow.cli import options
+from eventflow.cli.hints import on_store
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.ownlog import open_log
 from eventflow.cli.pools import unset_pools
@@ -73,7 +74,7 @@ def serve(
             if places and not workflows:
                 note(f"no file in {', '.join(places)} defines a workflow")
             for line in unset_pools(workflows, scheduler.pools()):
-                note(line)
+                note(on_store(line, store))
             _say_ready(scheduler, workflows, as_json=as_json)
             while not interrupts.count and scheduler.failure is None:
                 interrupts.wait(LOOK_S)

@@ -6,6 +6,8 @@ import typer
 
 from eventflow.cli import options
 from eventflow.cli.follow import Follower, Killed, show_end, view_for
+from eventflow.cli.hints import command as to_copy
+from eventflow.cli.hints import on_store
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.opened import NO_SCHEDULER, find_execution, find_workflow, open_client
 from eventflow.cli.printing import note, say, say_json
@@ -38,14 +40,14 @@ def start(
         handle = ExecutionHandle(remote.client, command=command)
         served = remote.store.holder() is not None
         if not served and not wait:
-            _say_started(name, None, command.offset, as_json=as_json)
+            _say_started(name, None, command.offset, store, as_json=as_json)
             return
         if not served:
-            note(f"execution of {name}: {NO_SCHEDULER}")
+            note(f"execution of {name}: {on_store(NO_SCHEDULER, store)}")
             remote.client.outcome(command, None)
         if wait:
-            raise typer.Exit(_follow(remote, handle.id, command.offset, as_json=as_json))
-        _say_started(name, handle.id, command.offset, as_json=as_json)
+            raise typer.Exit(_follow(remote, handle.id, command.offset, store, as_json=as_json))
+        _say_started(name, handle.id, command.offset, store, as_json=as_json)
 
 
 def retry(
@@ -64,35 +66,50 @@ def retry(
         command = remote.client.retry(execution_id)
         served = remote.store.holder() is not None
         if not as_json:
-            _say_code(remote.store, old)
+            _say_beside(remote.store, old, store)
         if not served and not wait:
-            _say_started(old.workflow_name, None, command.offset, as_json=as_json, retry_of=old.id)
+            _say_started(
+                old.workflow_name, None, command.offset, store, as_json=as_json, retry_of=old.id
+            )
             return
         if not served:
-            note(f"retry of execution {old.id}: {NO_SCHEDULER}")
+            note(f"retry of execution {old.id}: {on_store(NO_SCHEDULER, store)}")
             remote.client.outcome(command, None)
         new = ExecutionHandle(remote.client, command=command).id
         if wait:
-            raise typer.Exit(_follow(remote, new, command.offset, as_json=as_json))
-        _say_started(old.workflow_name, new, command.offset, as_json=as_json, retry_of=old.id)
+            raise typer.Exit(_follow(remote, new, command.offset, store, as_json=as_json))
+        _say_started(
+            old.workflow_name, new, command.offset, store, as_json=as_json, retry_of=old.id
+        )
 
 
-def _say_code(store: Store, old: WorkflowExecution) -> None:
-    """Who has mended the code since expects that to run: say that it does not, and what does."""
+def _say_beside(store: Store, old: WorkflowExecution, option: str | None) -> None:
+    """What else there is to know: that code changed since does not run, and whose work it was."""
     newest = {(one.namespace, one.name): one.snapshot for one in store.workflows()}
     known = newest.get((old.namespace, old.workflow_name))
-    changed = known is not None and known != old.snapshot
-    why = f"{old.workflow_name} has changed since" if changed else "a change made since is left out"
-    note(
-        f"a retry runs the code of execution {old.id}, snapshot {old.snapshot[:12]}: {why}. "
-        f"To run the newest: eventflow execution start {old.workflow_name}"
-    )
+    if known is not None and known != old.snapshot:
+        start = to_copy(f"execution start {old.workflow_name}{_of(old.namespace)}", option)
+        note(
+            f"a retry runs the code of execution {old.id}, snapshot {old.snapshot[:12]}: "
+            f"{old.workflow_name} has changed since. To run the newest: {start}"
+        )
+    if old.parent is not None:
+        above, task = old.parent.workflow_execution_id, old.parent.task_name
+        note(
+            f"execution {old.id} belongs to task {task} of execution {above}; to mend that: "
+            f"{to_copy(f'execution retry {above}', option)}"
+        )
+
+
+def _of(namespace: str) -> str:
+    return f" --namespace {namespace}" if namespace != "default" else ""
 
 
 def _say_started(
     name: str,
     execution_id: int | None,
     offset: int,
+    option: str | None,
     *,
     as_json: bool,
     retry_of: int | None = None,
@@ -103,13 +120,15 @@ def _say_started(
         return
     what = "execution" if retry_of is None else f"retry of execution {retry_of}"
     if execution_id is None:
-        say(f"{what} of {name} is asked for: {NO_SCHEDULER}")
+        say(f"{what} of {name} is asked for: {on_store(NO_SCHEDULER, option)}")
     else:
         started = f", the retry of execution {retry_of}," if retry_of is not None else ""
         say(f"execution {execution_id} of {name}{started} is started")
 
 
-def _follow(remote: RemoteClient, execution_id: int, offset: int, *, as_json: bool) -> int:
+def _follow(
+    remote: RemoteClient, execution_id: int, offset: int, option: str | None, *, as_json: bool
+) -> int:
     clock = SystemClock()
     follower = Follower(remote.client, clock, view_for(silent=as_json), None, lambda: None)
     with Interrupts() as interrupts:
@@ -118,5 +137,5 @@ def _follow(remote: RemoteClient, execution_id: int, offset: int, *, as_json: bo
         except Killed:
             note(f"execution {execution_id} is not waited for any more; it goes on")
             return KILLED
-    success = show_end(remote.store, clock, found, as_json=as_json, brief=False)
+    success = show_end(remote.store, clock, found, as_json=as_json, brief=False, option=option)
     return 0 if success else FAILED

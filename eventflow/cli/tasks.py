@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from eventflow.cli import options
+from eventflow.cli.hints import on_store
 from eventflow.cli.opened import NO_SCHEDULER, find_execution, find_task, open_client
 from eventflow.cli.printing import say, say_json
 from eventflow.model.status import TaskAction
@@ -53,7 +54,7 @@ def _do(
         execution = find_execution(remote.store, execution_id)
         find_task(remote.store, execution, task)
         command = remote.client.task(execution_id, task, action)
-        did = NO_SCHEDULER
+        did = on_store(NO_SCHEDULER, store)
         if remote.store.holder() is not None:
             record = remote.client.outcome(command)
             did = record.did if record is not None else ""

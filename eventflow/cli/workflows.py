@@ -8,6 +8,7 @@ import typer
 
 from eventflow.cli import options
 from eventflow.cli.files import load
+from eventflow.cli.hints import on_store
 from eventflow.cli.opened import NO_SCHEDULER, find_workflow, open_client, sketch
 from eventflow.cli.printing import clean, lasted, say, say_json, when, write_file
 from eventflow.cli.screens import screen, table
@@ -169,7 +170,7 @@ def _pause(name: str, namespace: str, store: str | None, *, paused: bool, as_jso
     with open_client(store) as remote:
         find_workflow(remote.store, name, namespace)
         command = remote.client.pause(namespace, name, paused=paused)
-        did = NO_SCHEDULER
+        did = on_store(NO_SCHEDULER, store)
         if remote.store.holder() is not None:
             record = remote.client.outcome(command)
             did = record.did if record is not None else ""

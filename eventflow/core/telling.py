@@ -80,7 +80,6 @@ def _task(task: TaskExplained, when: When) -> list[str]:
     if run is None:
         return _not_started(task, when)
     lines = [f"{_name(run)} of execution {task.workflow_execution_id} is {_stands(run)}."]
-    lines += [f"{_IN}{note}" for note in task.notes]
     lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
     lines += _stop(task.stopped_by, when)
     lines += _chain(task.chain, when, cut=task.cut)
@@ -99,7 +98,7 @@ def _in_short(task: TaskExplained, when: When) -> list[str]:
         return _not_started(task, when)
     lines = [f"{_name(task.run)} is {_stands(task.run)}."]
     lines += [f"{_IN}{note}" for note in task.notes]
-    lines += _stop(task.stopped_by, when)
+    lines += [f"{_IN}{line}" for line in _stop(task.stopped_by, when)]
     for link in task.chain[:1]:
         lines += [f"{_IN}{line}" for line in _link(link, when)]
     for rule in task.rules:
@@ -243,7 +242,8 @@ def _rule(rule: RuleExplained, when: When, *, waiting: bool) -> list[str]:
     if waiting and rule.missing and rule.possible:
         lines.append(f"{_IN * 2}It still waits for {' and '.join(rule.missing)}.")
     elif waiting and rule.missing:
-        lines.append(f"{_IN * 2}It cannot be met any more: {' and '.join(rule.missing)}.")
+        wants = " and ".join(rule.missing)
+        lines.append(f"{_IN * 2}It cannot be met any more; it would take: {wants}.")
     if rule.came:
         lines.append(f"{_IN * 2}It remembers that this has come: {' and '.join(rule.came)}.")
     if rule.state:

@@ -16,7 +16,13 @@ from eventflow.model.condition import Condition
 from eventflow.model.event import Event
 from eventflow.model.keys import matches
 from eventflow.model.phrase import phrase
-from eventflow.model.records import DecisionRecord, TaskExecution, VerdictRecord, WorkflowExecution
+from eventflow.model.records import (
+    DecisionRecord,
+    PoolRecord,
+    TaskExecution,
+    VerdictRecord,
+    WorkflowExecution,
+)
 from eventflow.model.rule import TaskRule
 from eventflow.model.sketch import sketch_of
 from eventflow.model.status import TaskStatus, WorkflowStatus
@@ -56,6 +62,7 @@ class Facts:
                 run_id = decision.task_execution_id if decision.task else None
                 self._starts.setdefault(run_id, decision)
         self._subs: list[WorkflowExecution] | None = None
+        self._pools: dict[tuple[str, str], PoolRecord] | None = None
         # The newest of each key; `None` until they are asked for.
         self._facts: dict[str, Event] | None = None
         started = self.start_of(None)
@@ -201,11 +208,9 @@ class Facts:
         if run.status is not TaskStatus.QUEUED or not run.reason:
             return ()
         key = (self.execution.namespace, run.pool)
-        return tuple(
-            pool_in_words(pool)
-            for pool in self._store.pools()
-            if (pool.namespace, pool.name) == key
-        )
+        if self._pools is None:
+            self._pools = {(pool.namespace, pool.name): pool for pool in self._store.pools()}
+        return (pool_in_words(self._pools[key]),) if key in self._pools else ()
 
     def _sub_notes(self, run: TaskExecution) -> tuple[str, ...]:
         """What a run of a task that runs a workflow has run, or waits for (S40)."""

@@ -91,7 +91,8 @@ def task_execution_of(
         started_by=row.started_by,
         trigger_turn=row.trigger_turn,
         reason=row.reason,
-        log_path=str(log_path) if log_path is not None else "",
+        # What was taken over has written nothing here.
+        log_path=str(log_path) if log_path is not None and row.taken_from is None else "",
         pool=row.pool,
         dropped=bool(row.dropped),
         taken_from=row.taken_from,

@@ -230,6 +230,7 @@ def test_what_stopped_or_restarted_a_run_is_told() -> None:
     ]
     assert "Stopped, to be started again, by its rule 0" in text(first)
     assert chain(second)[0] == ("serve 2", How.RULE, "model.new")
+    assert "\n  Stopped by its rule 1" in text(scheduler.explain(1))
 
 
 def test_a_branch_not_taken_is_told_from_one_that_can_still_come() -> None:
@@ -245,7 +246,7 @@ def test_a_branch_not_taken_is_told_from_one_that_can_still_come() -> None:
     assert not explain_task(scheduler, "mourn").rules[0].possible
     assert explain_task(scheduler, "wait").rules[0].possible
     told = text(scheduler.explain(1))
-    assert "It cannot be met any more: load is FAILED (now SUCCESS)." in told
+    assert "It cannot be met any more; it would take: load is FAILED (now SUCCESS)." in told
     assert "No event that it listens to has come yet." in told
     assert "no rule starts it, only a command does" in told
 

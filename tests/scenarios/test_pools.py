@@ -6,7 +6,9 @@ import pytest
 from scenario_tasks import Work
 
 from eventflow import Operator, TaskAction, TaskStatus, Workflow
+from eventflow.core.explanation import ExecutionExplained
 from eventflow.errors import ConflictError, DefinitionError
+from eventflow.model.records import PoolRecord
 from eventflow.testing import VirtualScheduler
 
 FAILED, RUNNING = TaskStatus.FAILED, TaskStatus.RUNNING
@@ -51,6 +53,29 @@ def stands(scheduler: VirtualScheduler, name: str = "gpu", namespace: str = "def
 def take_long(scheduler: VirtualScheduler, *tasks: str, after: float = 60) -> None:
     for task in tasks:
         scheduler.outcome(task, after=after)
+
+
+@pytest.mark.rule("S42", "S44")
+def test_explaining_many_that_wait_reads_the_pools_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = VirtualScheduler(fan("a", "b", "c"))
+    scheduler.set_pool("gpu", 0)
+    scheduler.run()
+    pools = scheduler.store.pools
+    reads: list[str] = []
+
+    def counted() -> list[PoolRecord]:
+        reads.append("once")
+        return pools()
+
+    monkeypatch.setattr(scheduler.store, "pools", counted)
+
+    explained = scheduler.explain(1)
+
+    assert isinstance(explained, ExecutionExplained)
+    assert [task.notes for task in explained.tasks] == [
+        ("pool gpu: 0 slots, 0 held, 3 waiting",)
+    ] * 3
+    assert reads == ["once"]
 
 
 @pytest.mark.rule("S44")
