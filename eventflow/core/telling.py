@@ -80,6 +80,7 @@ def _task(task: TaskExplained, when: When) -> list[str]:
     if run is None:
         return _not_started(task, when)
     lines = [f"{_name(run)} of execution {task.workflow_execution_id} is {_stands(run)}."]
+    lines += [f"{_IN}{note}" for note in task.notes]
     lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
     lines += _stop(task.stopped_by, when)
     lines += _chain(task.chain, when, cut=task.cut)

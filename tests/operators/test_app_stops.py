@@ -31,7 +31,7 @@ def test_a_stop_cancels_the_run_also_when_that_takes_more_than_one_request(
     handle.stop()
 
     assert handle.wait(PATIENCE_S).status == "STOPPED"
-    assert handle.tasks[0].reason == "stopped"
+    assert handle.tasks[0].reason == "stopped by command"
     assert [asked.run for asked in platform.of("cancel")] == ["run-1"] * 3
     assert runner.log(handle)[-1] == "remote run run-1: canceled"
 
@@ -126,7 +126,7 @@ def test_a_stop_cancels_the_run_of_a_child(children: Children, platform: Platfor
     handle.stop()
 
     assert handle.wait(PATIENCE_S).status == "STOPPED"
-    assert handle.tasks[0].reason == "stopped"
+    assert handle.tasks[0].reason == "stopped by command"
     assert [asked.run for asked in platform.of("cancel")] == ["run-1"] * 2
 
 
@@ -142,7 +142,7 @@ def test_a_cancel_outlasts_the_signal_that_comes_at_half_of_the_grace(
     handle.stop()
 
     assert handle.wait(PATIENCE_S).status == "STOPPED"
-    assert handle.tasks[0].reason == "stopped"
+    assert handle.tasks[0].reason == "stopped by command"
     assert len(platform.of("cancel")) == 2
 
 
