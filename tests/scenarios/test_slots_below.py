@@ -4,6 +4,7 @@ import pytest
 from scenario_tasks import Work
 
 from eventflow import TaskAction, TaskStatus, Workflow, WorkflowOperator
+from eventflow.errors import DefinitionError
 from eventflow.testing import VirtualScheduler
 
 
@@ -44,6 +45,12 @@ def test_a_task_that_runs_a_workflow_takes_no_slot_of_its_own() -> None:
     assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
 
 
+@pytest.mark.rule("S40", "S44")
+def test_a_task_that_runs_a_workflow_is_given_no_pool() -> None:
+    with Workflow("parent"), pytest.raises(DefinitionError, match="takes no slot of a pool"):
+        WorkflowOperator("sub", "child", pool="p")
+
+
 @pytest.mark.rule("S31", "S44")
 def test_what_a_retry_runs_again_waits_for_its_slot_and_what_it_takes_over_holds_none() -> None:
     with Workflow("w") as workflow:
@@ -62,6 +69,7 @@ def test_what_a_retry_runs_again_waits_for_its_slot_and_what_it_takes_over_holds
     assert scheduler.runs("done", new) == [(1, ["SUCCESS"])]
     assert scheduler.runs("slow", new) == [(1, ["INIT", "QUEUED", "RUNNING"])]
     assert scheduler.runs("slow", other) == [(1, ["INIT", "QUEUED"])]
+    assert [(pool.name, pool.held, pool.waiting) for pool in scheduler.pools()] == [("p", 1, 1)]
     scheduler.advance(seconds=10)
     assert [one.status for one in scheduler.executions()] == ["FAILED", "SUCCESS", "SUCCESS"]
 
