@@ -32,6 +32,8 @@ class Attempt:
         self.job = job
         self._operator = operator
         self._context = context
+        if job.index and operator.mapped is not None:
+            context.find_item_at(operator.mapped.item)
         self._lock = threading.Lock()
         self._stop_asked = False
         self._ended = False
@@ -96,7 +98,7 @@ class Attempt:
 
     def _check_inputs(self) -> None:
         for name in self._operator.takes:
-            if name not in self.job.inputs:
+            if name not in self.job.inputs and name not in self._operator.takes_if_any:
                 raise MissingOutputError(
                     f"task {self._operator.name!r} takes the output of {name!r}, which has not "
                     f"succeeded in this execution (S38)"

@@ -45,7 +45,7 @@ def serve(desk: Desk, call: Call) -> bytes:
 def _text_for(desk: Desk, call: Call) -> str | None:
     match call:
         case ResultOf():
-            return desk.result_of(call.task_execution_id)
+            return desk.result_of(call.task_execution_id, call.index)
         case LatestResult():
             return desk.latest_result(call.workflow_execution_id, call.task_name)
         case StatusOf():
@@ -84,9 +84,9 @@ class RemoteDesk:
             raise EventflowError(f"event {event.key!r}: the scheduler's answer has no event")
         return reply.event
 
-    def result_of(self, task_execution_id: int) -> str | None:
+    def result_of(self, task_execution_id: int, index: tuple[int, ...] = ()) -> str | None:
         call = next(self._numbers)
-        return self._text(ResultOf(call=call, task_execution_id=task_execution_id))
+        return self._text(ResultOf(call=call, task_execution_id=task_execution_id, index=index))
 
     def latest_result(self, workflow_execution_id: int, task_name: str) -> str | None:
         call = next(self._numbers)

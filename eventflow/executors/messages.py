@@ -109,6 +109,7 @@ class Emit(Call):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultOf(Call):
     task_execution_id: int
+    index: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

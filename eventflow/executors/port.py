@@ -43,6 +43,8 @@ class Job:
 
     Attributes:
         inputs: Upstream task name -> id of the task execution whose result it takes (S38).
+        index: Of an item of a mapped task: its number on each axis, from 0; else empty (S43).
+        elements: Number of an axis -> JSON text of the element that the item is about there.
         log_path: File for its output; `None` where logs are not kept.
         stop_grace_s: Seconds between the request to stop and the kill.
         must_not_repeat: The begin mark is made durable before the task's code runs (S28).
@@ -53,6 +55,8 @@ class Job:
     trigger_event: Event | None
     code: Code
     inputs: dict[str, int] = field(default_factory=dict)
+    index: tuple[int, ...] = ()
+    elements: dict[str, str] = field(default_factory=dict)
     log_path: Path | None = None
     stop_grace_s: float = 10.0
     heartbeat_timeout_s: float = 60.0
@@ -106,8 +110,8 @@ class Desk(Protocol):
         """Append to the log; returns the committed event (S2). Raises EventError and its kin."""
         ...
 
-    def result_of(self, task_execution_id: int) -> str | None:
-        """The result of one run."""
+    def result_of(self, task_execution_id: int, index: tuple[int, ...] = ()) -> str | None:
+        """The result of one run; of a mapped one with `index` that of the items below it (S43)."""
         ...
 
     def latest_result(self, workflow_execution_id: int, task_name: str) -> str | None:

@@ -20,6 +20,7 @@ from eventflow.errors import (
 )
 from eventflow.executors.port import Desk, Job
 from eventflow.executors.tasklog import TaskLog
+from eventflow.model.arguments import Element, Output, Place
 from eventflow.model.context import S_co, StateDescriptor, TaskContext
 from eventflow.model.event import Event, check_event
 from eventflow.model.jsonvalue import JsonValueError, encode, is_unicode, read
@@ -39,7 +40,14 @@ class AttemptContext(TaskContext):
     """The context of one attempt."""
 
     def __init__(
-        self, job: Job, desk: Desk, log: TaskLog, clock: Clock, *, store_url: str, own_group: bool
+        self,
+        job: Job,
+        desk: Desk,
+        log: TaskLog,
+        clock: Clock,
+        *,
+        store_url: str,
+        own_group: bool,
     ) -> None:
         self._environment = {"EVENTFLOW_TASK_EXECUTION": str(job.task_execution.id)}
         if store_url:
@@ -51,6 +59,7 @@ class AttemptContext(TaskContext):
         self._clock = clock
         self._stop = threading.Event()
         self._inputs = _Inputs(job, desk)
+        self._item: Place | None = None
         self._deterministic: _Draws | None = None
 
     @property
@@ -72,6 +81,22 @@ class AttemptContext(TaskContext):
     @property
     def inputs(self) -> Mapping[str, Any]:
         return self._inputs
+
+    def value_of(self, place: Place) -> Any:
+        match place:
+            case Element(axis):
+                return read(self._job.elements[str(axis)])
+            case Output(task_name, at):
+                index = tuple(self._job.index[axis] for axis in at)
+                return self._inputs.part(task_name, index, optional=place.optional)
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        return self._job.index
+
+    @property
+    def item(self) -> Any:
+        return self.value_of(self._item) if self._item is not None else None
 
     @property
     def data(self) -> "_Data":
@@ -142,6 +167,10 @@ class AttemptContext(TaskContext):
     def wait(self, seconds: float) -> bool:
         return self._stop.wait(seconds)
 
+    def find_item_at(self, place: Place | None) -> None:
+        """Say where the item is that the attempt is about."""
+        self._item = place
+
     def ask_to_stop(self) -> None:
         """Make `should_stop()` true, for ever."""
         self._stop.set()
@@ -153,19 +182,26 @@ class _Inputs(Mapping[str, Any]):
     def __init__(self, job: Job, desk: Desk) -> None:
         self._job = job
         self._desk = desk
-        self._read: dict[str, Any] = {}
+        self._read: dict[tuple[str, tuple[int, ...]], Any] = {}
 
     def __getitem__(self, task_name: str) -> Any:
-        if task_name not in self._read:
+        return self.part(task_name, ())
+
+    def part(self, task_name: str, index: tuple[int, ...], *, optional: bool = False) -> Any:
+        """A result, or of a mapped task that of the items below an index."""
+        key = (task_name, index)
+        if key not in self._read:
             run = self._job.inputs.get(task_name)
-            text = self._desk.result_of(run) if run is not None else None
+            text = self._desk.result_of(run, index) if run is not None else None
+            if text is None and optional:
+                return None
             if text is None:
                 raise MissingOutputError(
                     f"task {self._job.task_execution.task_name!r} takes the output of "
                     f"{task_name!r}, which has not succeeded in this execution (S38)"
                 )
-            self._read[task_name] = read(text)
-        return self._read[task_name]
+            self._read[key] = read(text)
+        return self._read[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._job.inputs)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from eventflow.errors import DefinitionError, EventflowError
+from eventflow.model.arguments import Place
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import is_unicode
 from eventflow.model.records import TaskExecution, WorkflowExecution
@@ -253,6 +254,24 @@ class TaskContext(Context):
     @abstractmethod
     def inputs(self) -> Mapping[str, Any]:
         """Task name -> result, for every output that the operator's arguments take (S38)."""
+
+    @abstractmethod
+    def value_of(self, place: Place) -> Any:
+        """What a place in the operator's arguments stands for (S38, S43).
+
+        Raises:
+            MissingOutputError: If there is no such result, and it is not an optional one.
+        """
+
+    @property
+    @abstractmethod
+    def index(self) -> tuple[int, ...]:
+        """In an item of a mapped task: its number on each axis, from 0. Else empty (S43)."""
+
+    @property
+    @abstractmethod
+    def item(self) -> Any:
+        """What the item of a mapped task is about; `None` in any other task (S43)."""
 
     @property
     @abstractmethod

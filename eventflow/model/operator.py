@@ -3,25 +3,20 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from eventflow.errors import DefinitionError
+from eventflow.model.arguments import Output, places_in
 from eventflow.model.condition import Condition
 from eventflow.model.context import TaskContext
+from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.keys import check_name
+from eventflow.model.mapped import Mapped, check_map, mapped_over
 from eventflow.model.settings import settings_from
 from eventflow.model.status import TaskAction, TaskStatus
 from eventflow.model.workflow import Wanted, Workflow, current_workflow
 
 Ops = TypeVar("Ops", bound="Operator | list[Operator]")
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Stands for the result of a task's latest SUCCESS, in another operator's arguments (S38)."""
-
-    task_name: str
 
 
 class Operator(ABC):
@@ -42,6 +37,7 @@ class Operator(ABC):
         check_name("task", name)
         self.name = name
         self.settings = settings_from(name, config)
+        self._map: tuple[Any, bool] | Mapped | None = None
         self.workflow: Workflow = current_workflow(name)
         self.workflow.add(self)
 
@@ -67,6 +63,55 @@ class Operator(ABC):
         """Figures to keep with the run; read when the attempt has ended."""
         return {}
 
+    def map(self, items: "Iterable[Any] | Output | Mapped", *, nested: bool = False) -> Self:
+        """Make this a mapped task: one run of its code for each item, all of them one task (S43).
+
+        Args:
+            items: A list of JSON values; or `other.output`. Of a task that is not mapped itself
+                that is a list, and each element is an item. Of a mapped task each item's result is
+                one: item 7 here comes from item 7 there. Or axes of your own.
+            nested: Of a mapped task whose results are lists: each element of each is an item.
+
+        Returns:
+            The operator itself. Its result is the list of its items' results, in item order.
+
+        Raises:
+            DefinitionError: If the items are something else, or the task cannot be mapped.
+        """
+        if self._map is not None:
+            raise DefinitionError(f"operator {self.name!r} is mapped already")
+        if self.runs_workflow is not None:
+            raise DefinitionError(
+                f"operator {self.name!r} runs a workflow, which cannot be mapped; map the tasks of "
+                f"that workflow"
+            )
+        if isinstance(items, Mapped):
+            self._map = items
+        elif isinstance(items, Output):
+            self._map = (items, nested)
+        else:
+            self._map = (_checked_items(self.name, items), nested)
+        return self
+
+    @property
+    def mapped(self) -> Mapped | None:
+        """Over what it is mapped; `None` for a task with one run of its code (S43)."""
+        if self._map is None or isinstance(self._map, Mapped):
+            return self._map
+        source, nested = self._map
+        upstream = None
+        if isinstance(source, Output):
+            task = self.workflow.tasks.get(source.task_name)
+            upstream = task.mapped if task is not None else None
+            if nested and upstream is None:
+                raise DefinitionError(
+                    f"operator {self.name!r}: nested=True is for the output of a mapped task, and "
+                    f"{source.task_name!r} is not one"
+                )
+        elif nested:
+            raise DefinitionError(f"operator {self.name!r}: nested=True is for an output")
+        return mapped_over(source, upstream, nested=nested)
+
     @property
     def output(self) -> Output:
         """Its result, for the arguments of another operator (S38)."""
@@ -77,10 +122,38 @@ class Operator(ABC):
         """What may hold outputs of other tasks; overridden by operators that take arguments."""
         return ()
 
+    def check_places(self) -> None:
+        """Refuse items and arguments that no result can fill (S38, S43).
+
+        Raises:
+            DefinitionError: If there are some.
+        """
+        tasks = self.workflow.tasks
+        check_map(
+            self.name,
+            self.mapped,
+            places_in(self.arguments),
+            lambda name: tasks[name].mapped if name in tasks else None,
+        )
+
     @property
     def takes(self) -> tuple[str, ...]:
-        """Names of the tasks whose output its arguments take, in order."""
-        return tuple(dict.fromkeys(output.task_name for output in _outputs(self.arguments)))
+        """Names of the tasks whose output its arguments and items take, in order."""
+        return tuple(dict.fromkeys(output.task_name for output in self._outputs()))
+
+    @property
+    def takes_if_any(self) -> tuple[str, ...]:
+        """Those of them that need have no output: a skipped task's is `None`."""
+        needed = {output.task_name for output in self._outputs() if not output.optional}
+        return tuple(name for name in self.takes if name not in needed)
+
+    def _outputs(self) -> Iterator[Output]:
+        mapped = self.mapped
+        if mapped is not None:
+            yield from mapped.outputs
+        for place in places_in(self.arguments):
+            if isinstance(place, Output):
+                yield place
 
     @property
     def runs_workflow(self) -> tuple[str, str] | None:
@@ -107,7 +180,17 @@ class Operator(ABC):
             "operator": f"{kind.__module__}:{kind.__qualname__}",
             "settings": self.settings.describe(),
             "takes": list(self.takes),
+            **self._describe_map(),
         }
+
+    def _describe_map(self) -> dict[str, Any]:
+        mapped = self.mapped
+        told: dict[str, Any] = {}
+        if self.takes_if_any:
+            told["takes_if_any"] = list(self.takes_if_any)
+        if mapped is not None:
+            told["mapped"] = mapped.describe()
+        return told
 
     def action_on_condition(self, action: TaskAction, condition: Condition) -> None:
         """Do `action` to this task whenever `condition` is met (S24)."""
@@ -146,30 +229,20 @@ class Operator(ABC):
         return self
 
 
-def fill(arguments: Any, inputs: Mapping[str, Any]) -> Any:
-    """Arguments with every `Output` replaced by that task's result, at any depth."""
-    match arguments:
-        case Output(task_name):
-            return inputs[task_name]
-        case dict():
-            return {key: fill(value, inputs) for key, value in arguments.items()}
-        case list():
-            return [fill(value, inputs) for value in arguments]
-        case tuple():
-            return tuple(fill(value, inputs) for value in arguments)
-        case _:
-            return arguments
-
-
-def _outputs(arguments: Any) -> Iterator[Output]:
-    match arguments:
-        case Output():
-            yield arguments
-        case dict():
-            for value in arguments.values():
-                yield from _outputs(value)
-        case list() | tuple():
-            for value in arguments:
-                yield from _outputs(value)
-        case _:
-            return
+def _checked_items(name: str, items: Any) -> tuple[Any, ...]:
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise DefinitionError(
+            f"operator {name!r}: map takes a list of items or the output of a task, got "
+            f"{items!r:.200}"
+        )
+    if isinstance(items, Operator):
+        raise DefinitionError(
+            f"operator {name!r}: map is given the task {items.name!r} itself; its result is "
+            f"{items.name}.output"
+        )
+    checked = tuple(items)
+    try:
+        encode(list(checked))
+    except JsonValueError as error:
+        raise DefinitionError(f"operator {name!r}: items are JSON values: {error}") from error
+    return checked

@@ -18,6 +18,7 @@ from eventflow.model.condition import (
 )
 from eventflow.model.context import RuleContext
 from eventflow.model.event import Event
+from eventflow.model.mapped import Mapped, mapped_from
 from eventflow.model.schedule import schedule_from
 from eventflow.model.settings import TaskSettings
 from eventflow.model.status import TaskAction
@@ -41,6 +42,18 @@ class SketchedTask:
     @property
     def sub_workflow(self) -> Workflow | None:
         return None
+
+    @property
+    def takes_if_any(self) -> tuple[str, ...]:
+        return tuple(self.definition.get("takes_if_any", ()))
+
+    @property
+    def mapped(self) -> Mapped | None:
+        told = self.definition.get("mapped")
+        return mapped_from(told) if told is not None else None
+
+    def check_places(self) -> None:
+        """They were checked when the definition was made."""
 
     def describe(self) -> dict[str, Any]:
         return self.definition

@@ -20,6 +20,7 @@ from eventflow.model.condition import (
     levels_of,
 )
 from eventflow.model.keys import check_fact_pattern, check_name
+from eventflow.model.mapped import Mapped
 from eventflow.model.rule import TaskRule, WorkflowRule
 from eventflow.model.schedule import Catchup, Schedule
 from eventflow.model.settings import TaskSettings
@@ -50,7 +51,17 @@ class Task(Protocol):
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """Names of the tasks whose output its arguments take (S38)."""
+        """Names of the tasks whose output its arguments and items take (S38, S43)."""
+        ...
+
+    @property
+    def takes_if_any(self) -> tuple[str, ...]:
+        """Those of them that may have none, because they were skipped."""
+        ...
+
+    @property
+    def mapped(self) -> Mapped | None:
+        """Over what it is mapped (S43)."""
         ...
 
     @property
@@ -59,10 +70,18 @@ class Task(Protocol):
     @property
     def sub_workflow(self) -> "Workflow | None": ...
 
+    def check_places(self) -> None:
+        """Refuse items and arguments that no result can fill."""
+        ...
+
     def describe(self) -> dict[str, Any]:
         """Its definition as JSON."""
         ...
 
+
+_SUCCESS = frozenset({TaskStatus.SUCCESS})
+# What a task waits for that takes an output if there is one.
+_HAS_RUN = _SUCCESS | {TaskStatus.SKIPPED}
 
 _current: ContextVar["Workflow | None"] = ContextVar("eventflow_workflow", default=None)
 
@@ -154,7 +173,10 @@ class Workflow:
         written = list(self._rules.get(task_name, ()))
         starts = any(rule.action is not TaskAction.STOP for rule in written)
         if task.takes and not starts and task.settings.autostart:
-            levels = [TaskStatusCondition(name, TaskStatus.SUCCESS) for name in task.takes]
+            levels = [
+                TaskStatusCondition(name, _HAS_RUN if name in task.takes_if_any else _SUCCESS)
+                for name in task.takes
+            ]
             written.append(TaskRule(AllOf(*levels), TaskAction.START))
         return written
 
@@ -212,6 +234,7 @@ class Workflow:
                 f"workflow {self.name!r} has no task; make operators inside 'with Workflow(...):'"
             )
         for task in self.tasks.values():
+            task.check_places()
             for upstream in task.takes:
                 self._check_upstream(task.name, upstream)
             for rule in self.rules_of(task.name):

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from eventflow.errors import DefinitionError, RemoteRunFailedError, RemoteServiceError
+from eventflow.model.arguments import Output, fill
 from eventflow.model.context import TaskContext
 from eventflow.model.jsonvalue import JsonValueError, decode, encode
 from eventflow.model.keys import check_pattern
-from eventflow.model.operator import Operator, Output, fill
+from eventflow.model.operator import Operator
 from eventflow.model.workflow import content_hash
 from eventflow.operators.appservice import (
     ENDED,
@@ -144,8 +145,8 @@ class AppOperator(Operator):
             following.stop()
 
     def _order(self, context: TaskContext) -> RunOrder:
-        run = AppRun.of(fill(self.input, context.inputs))
-        options = {**fill(self.options, context.inputs), **(run.options or {})}
+        run = AppRun.of(fill(self.input, context.value_of))
+        options = {**fill(self.options, context.value_of), **(run.options or {})}
         execution, key = context.workflow_execution, context.task_execution.key
         own = f"{execution.workflow_name}.{self.name} ({key})"
         return RunOrder(

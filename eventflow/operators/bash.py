@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from eventflow.errors import DefinitionError, TaskError
+from eventflow.model.arguments import Output, fill
 from eventflow.model.context import TaskContext
 from eventflow.model.jsonvalue import encode
-from eventflow.model.operator import Operator, Output, fill
+from eventflow.model.operator import Operator
 from eventflow.operators.python import plain
 
 _DRAIN_S = 1.0
@@ -123,7 +124,7 @@ class BashOperator(Operator):
     def _environment(self, context: TaskContext) -> dict[str, str]:
         variables = dict(os.environ)
         variables.update(context.environment)
-        for name, value in fill(self.env, context.inputs).items():
+        for name, value in fill(self.env, context.value_of).items():
             text = value if isinstance(value, str) else encode(value)
             if "\0" in text:
                 raise CommandError(f"variable {name!r} holds a NUL, which no variable can")

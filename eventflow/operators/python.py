@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 from eventflow.errors import DefinitionError
+from eventflow.model.arguments import Element, Output, fill
 from eventflow.model.context import TaskContext
 from eventflow.model.jsonvalue import JsonValueError, encode
-from eventflow.model.operator import Operator, Output, fill
+from eventflow.model.operator import Operator
 
 
 class PythonOperator(Operator):
@@ -42,7 +43,10 @@ class PythonOperator(Operator):
         self.op_args = _checked_args(name, op_args)
         self.op_kwargs = _checked_kwargs(name, op_kwargs)
         check_no_operator(name, [self.op_args, self.op_kwargs])
-        _check_arity(name, python_callable, self.op_args, self.op_kwargs)
+        if not _fits(python_callable, (None, *self.op_args), self.op_kwargs):
+            # Of a task that is mapped in a moment, the item comes first; any other is looked at
+            # again when the workflow is complete.
+            _check_arity(name, python_callable, self.op_args, self.op_kwargs)
         super().__init__(name, **config)
 
     @property
@@ -55,9 +59,17 @@ class PythonOperator(Operator):
         function = self.python_callable
         return (inspect.getdoc(function) or "") if inspect.isroutine(function) else ""
 
+    def check_places(self) -> None:
+        super().check_places()
+        hands_item = self.mapped is not None and self.mapped.item is not None
+        args = (None, *self.op_args) if hands_item else self.op_args
+        _check_arity(self.name, self.python_callable, args, self.op_kwargs)
+
     def start(self, context: TaskContext) -> Any:
-        args = fill(self.op_args, context.inputs)
-        kwargs = fill(self.op_kwargs, context.inputs)
+        args = fill(self.op_args, context.value_of)
+        kwargs = fill(self.op_kwargs, context.value_of)
+        if self._map is not None and (mapped := self.mapped) and mapped.item is not None:
+            args = (context.value_of(mapped.item), *args)
         result = self.python_callable(*args, **kwargs)
         return asyncio.run(result) if inspect.iscoroutine(result) else result
 
@@ -122,8 +134,10 @@ def plain(value: Any) -> Any:
     Never by their `repr`, which may hold an address and would make each definition a new one.
     """
     match value:
-        case Output(task_name):
-            return {"output": task_name}
+        case Output(task_name, at):
+            return {"output": task_name, "at": list(at)} if at else {"output": task_name}
+        case Element(axis):
+            return {"element": axis}
         case dict():
             return {str(key): plain(member) for key, member in value.items()}
         case list() | tuple():
@@ -179,6 +193,14 @@ def check_no_operator(name: str, arguments: Any) -> None:
         case list() | tuple():
             for member in arguments:
                 check_no_operator(name, member)
+
+
+def _fits(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    try:
+        _check_arity("", function, args, kwargs)
+    except DefinitionError:
+        return False
+    return True
 
 
 def _check_arity(

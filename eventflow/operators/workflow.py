@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventflow.errors import DefinitionError, TaskError
+from eventflow.model.arguments import Output
 from eventflow.model.context import TaskContext
 from eventflow.model.keys import check_name
-from eventflow.model.operator import Operator, Output
+from eventflow.model.operator import Operator
 from eventflow.model.workflow import Workflow
 from eventflow.operators.python import check_no_operator, plain
 

@@ -16,8 +16,8 @@ class StoreDesk:
     def emit(self, event: Event) -> Event:
         return self._client.append(event)
 
-    def result_of(self, task_execution_id: int) -> str | None:
-        return self._store.result(task_execution_id)
+    def result_of(self, task_execution_id: int, index: tuple[int, ...] = ()) -> str | None:
+        return self._store.result(task_execution_id, index)
 
     def latest_result(self, workflow_execution_id: int, task_name: str) -> str | None:
         return self._store.latest_result(workflow_execution_id, task_name)

@@ -10,8 +10,8 @@ from eventflow.core.subs import is_leaving, stop_reason
 from eventflow.core.world import LiveExecution, Run, World
 from eventflow.errors import EventError, MissingOutputError
 from eventflow.executors.port import AttemptKey, Report, ReportKind
+from eventflow.model.arguments import Output, Place, fill
 from eventflow.model.jsonvalue import read
-from eventflow.model.operator import fill
 from eventflow.model.records import AttemptFailure, ParentLink, WorkflowExecution
 from eventflow.model.status import TaskStatus
 from eventflow.operators.workflow import WorkflowOperator
@@ -50,16 +50,26 @@ class SubStarter:
     def _params(self, operator: object, run: Run) -> dict[str, Any]:
         if not isinstance(operator, WorkflowOperator):
             return {}
-        inputs = {}
-        for task, run_id in (run.inputs or {}).items():
-            text = self._client.store.result(run_id)
-            if text is None:
-                raise MissingOutputError(f"the result of {task!r} is not in the store any more")
-            inputs[task] = read(text)
-        params = fill(operator.params, inputs)
+        inputs = run.inputs or {}
+
+        def value_of(place: Place) -> Any:
+            if not isinstance(place, Output):
+                raise MissingOutputError(f"{place} stands for nothing here")
+            return self._result(inputs, place)
+
+        params = fill(operator.params, value_of)
         if not isinstance(params, dict):
             raise EventError(f"they are an object of names and values, got {params!r:.200}")
         return params
+
+    def _result(self, inputs: dict[str, int], output: Output) -> Any:
+        run_id = inputs.get(output.task_name)
+        text = self._client.store.result(run_id) if run_id is not None else None
+        if text is None and not output.optional:
+            raise MissingOutputError(
+                f"the result of {output.task_name!r} is not in the store any more"
+            )
+        return read(text) if text is not None else None
 
 
 def _refusal(key: AttemptKey, kind: type[Exception], message: str) -> Report:

@@ -166,7 +166,7 @@ class SqliteBackend:
         status = self._reader.value(queries.TASK_STATUS, (execution_id, task))
         return TaskStatus(status) if status is not None else None
 
-    def result(self, task_execution_id: int) -> str | None:
+    def result(self, task_execution_id: int, index: Sequence[int] = ()) -> str | None:
         return self._text(queries.RESULT, (task_execution_id,))
 
     def latest_result(self, execution_id: int, task: str) -> str | None:

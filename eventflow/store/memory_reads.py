@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -144,7 +144,7 @@ class MemoryReads:
             standing = [row for row in self._runs(execution_id, task) if not row.dropped]
             return TaskStatus(standing[-1].status) if standing else None
 
-    def result(self, task_execution_id: int) -> str | None:
+    def result(self, task_execution_id: int, index: Sequence[int] = ()) -> str | None:
         with self._lock:
             row = self._shelves.runs.get(task_execution_id)
             return self._brought_by(row) if row is not None else None

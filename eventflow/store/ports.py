@@ -207,8 +207,10 @@ class StateBackend(Protocol):
         """Status of the latest run of a task."""
         ...
 
-    def result(self, task_execution_id: int) -> str | None:
-        """JSON text of a run's result."""
+    def result(self, task_execution_id: int, index: Sequence[int] = ()) -> str | None:
+        """JSON text of a run's result; of a mapped task the list of its items' results, or with
+        `index` that of the items below it (S43).
+        """
         ...
 
     def latest_result(self, execution_id: int, task: str) -> str | None:

@@ -53,7 +53,7 @@ class MemoryDesk:
     def of(self, key: str) -> list[Event]:
         return [event for event in self.events if event.key == key]
 
-    def result_of(self, task_execution_id: int) -> str | None:
+    def result_of(self, task_execution_id: int, index: tuple[int, ...] = ()) -> str | None:
         return self.results.get(task_execution_id)
 
     def latest_result(self, workflow_execution_id: int, task_name: str) -> str | None:

@@ -22,7 +22,7 @@ from eventflow import (
     Workflow,
     WorkflowRule,
 )
-from eventflow.model.operator import Output, fill
+from eventflow.model.arguments import Output, fill
 
 START, STOP, RESTART = TaskAction.START, TaskAction.STOP, TaskAction.RESTART
 SUCCESS = TaskStatus.SUCCESS
@@ -291,6 +291,7 @@ def test_an_output_of_a_task_that_is_not_here_is_not_valid() -> None:
 def test_outputs_are_filled_in_wherever_they_stand() -> None:
     arguments = {"a": Output("x"), "b": [1, (Output("y"), Output("x"))], "c": "x"}
 
-    filled = fill(arguments, {"x": 7, "y": None})
+    results = {Output("x"): 7, Output("y"): None}
+    filled = fill(arguments, results.__getitem__)
 
     assert filled == {"a": 7, "b": [1, (None, 7)], "c": "x"}

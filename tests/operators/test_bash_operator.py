@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from eventflow.errors import DefinitionError
-from eventflow.model.operator import Output
+from eventflow.model.arguments import Output
 from eventflow.model.workflow import Workflow
 from eventflow.operators.bash import BashOperator
 

@@ -18,7 +18,6 @@ def double(number: int, *, by: int = 2) -> int:
     ("arguments", "message"),
     [
         ({"python_callable": 3}, "python_callable must be a function, got 3"),
-        ({"python_callable": double}, "missing a required argument: 'number'"),
         ({"python_callable": double, "op_args": [1, 2]}, "too many positional arguments"),
         ({"python_callable": double, "op_kwargs": {"of": 1}}, "'number'"),
         ({"python_callable": double, "op_args": "one"}, "op_args is a list, got 'one'"),
@@ -35,6 +34,22 @@ def test_a_wrong_definition_is_refused_and_names_the_operator(
     assert "operator 'twice'" in str(caught.value)
     assert message in str(caught.value)
     assert workflow.tasks == {}
+
+
+def test_an_argument_that_is_missing_is_found_when_the_workflow_is_complete() -> None:
+    with Workflow("w") as workflow:
+        PythonOperator("twice", double)
+
+    with pytest.raises(DefinitionError, match="operator 'twice'.*missing a required argument"):
+        workflow.validate()
+
+
+def test_an_item_is_the_first_argument() -> None:
+    with Workflow("w") as workflow:
+        PythonOperator("twice", double).map([1, 2])
+        PythonOperator("none", dict).map([1, 2])
+
+    workflow.validate()
 
 
 def test_a_task_in_place_of_its_output_is_refused() -> None:
