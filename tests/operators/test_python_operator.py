@@ -40,7 +40,7 @@ def test_an_argument_that_is_missing_is_found_when_the_workflow_is_complete() ->
     with Workflow("w") as workflow:
         PythonOperator("twice", double)
 
-    with pytest.raises(DefinitionError, match="operator 'twice'.*missing a required argument"):
+    with pytest.raises(DefinitionError, match=r"operator 'twice'.*missing a required argument"):
         workflow.validate()
 
 
