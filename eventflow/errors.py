@@ -85,6 +85,14 @@ class MissingOutputError(TaskError):
     """A task takes the output of another that has not succeeded in this execution (S38)."""
 
 
+class ItemsFailedError(TaskError):
+    """Items of a mapped task have failed; the message names the first (S43)."""
+
+
+class ItemsError(TaskError):
+    """What a task is mapped over cannot be counted, or is too much; no item has run (S43)."""
+
+
 class SubWorkflowFailedError(TaskError):
     """The workflow execution that a task runs has failed; the message names it (S40)."""
 

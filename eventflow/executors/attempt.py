@@ -161,6 +161,12 @@ def refused(job: Job, error: EventflowError) -> Report:
     )
 
 
+def refusal(key: AttemptKey, error: Exception, message: str) -> Report:
+    """The report of a run that no executor holds, and that cannot be started."""
+    failure = plain_failure(type(error), message, key.attempt)
+    return Report(key=key, kind=ReportKind.REFUSED, failure=failure)
+
+
 def lost(key: AttemptKey, message: str, *, counted: bool = True) -> Report:
     """The report of an attempt of which nobody knows how it ended (S28)."""
     return Report(

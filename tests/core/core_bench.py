@@ -14,10 +14,11 @@ from eventflow import Event, Operator, TaskAction, TaskContext, TaskStatus, Work
 from eventflow.core.changes import Commanded, FailureKept, Withdrawn
 from eventflow.core.decide import COMMAND, QUIET, REPORT, facts_of, take
 from eventflow.core.decision import Decision
+from eventflow.core.draft import Draft
 from eventflow.core.judge import Answer
 from eventflow.core.moves import RunCreated, RunMoved, RunTakenOver
 from eventflow.core.plan import Plan, plan_of
-from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
+from eventflow.core.world import LiveExecution, Run, Timer, World
 from eventflow.model.workflow import content_hash
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from eventflow import Event, TaskAction, Workflow
 from eventflow.core.decide import COMMAND, take
+from eventflow.core.draft import Draft
 from eventflow.core.pools import Pool, place_of
-from eventflow.core.world import Draft, LiveExecution
+from eventflow.core.world import LiveExecution
 
 KEY = ("default", "p")
 PRIORITIES = (0, 5, -5, 0, 5, 0)
