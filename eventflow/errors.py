@@ -77,6 +77,13 @@ class TaskTimeoutError(TaskError):
     """An attempt ran longer than its task's `timeout` (S27)."""
 
 
+class TaskSkipped(TaskError):  # noqa: N818  an end that its task wants, and no error
+    """A task's code raises it where there is nothing to do: SKIPPED, and its text says why (S27).
+
+    Not a failure: nothing is retried, and there is no result.
+    """
+
+
 class WorkerLostError(TaskError):
     """The process that ran an attempt is gone, or went silent (S28)."""
 

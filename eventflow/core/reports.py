@@ -55,11 +55,15 @@ def decide_report(deciding: Deciding, kind: str, value: dict[str, Any], result: 
     if run.status in LEAVING:
         # It ends STOPPED whatever its code returned, or whoever was lost (S20, S28).
         reason = value.get("reason", "")
-        end_run(deciding, live, run, TaskStatus.STOPPED, "" if reason == "stopped" else reason)
+        told = kind != "skipped" and reason != "stopped"
+        end_run(deciding, live, run, TaskStatus.STOPPED, reason if told else "")
         return
     match kind:
         case "success" if not run.timed_out:
             succeeded(deciding, live, run, result)
+        case "skipped" if not run.timed_out:
+            run = _run(deciding, live, run)
+            end_run(deciding, live, run, TaskStatus.SKIPPED, value.get("reason", "")[:500])
         case "lost":
             _lost(deciding, live, run, value)
         case "refused":

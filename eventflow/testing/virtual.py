@@ -39,7 +39,7 @@ from eventflow.runtime.subruns import join
 from eventflow.runtime.unheld import Unheld
 from eventflow.store.memory import MemoryStore
 from eventflow.testing.clock import START, VirtualClock
-from eventflow.testing.worker import DIED, Ending, VirtualWorker, report_of
+from eventflow.testing.worker import DIED, ENDINGS, Ending, VirtualWorker, report_of
 
 MAX_STEPS = 1_000_000
 
@@ -94,17 +94,21 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
         after: float = 0,
         result: Any = None,
         retryable: bool = True,
+        reason: str = "",
     ) -> None:
         """How one more attempt of a task ends, in order; SUCCESS at once when none is left.
 
         Args:
-            status: SUCCESS, FAILED, or RUNNING for one that does not end by itself.
+            status: SUCCESS, FAILED, SKIPPED, or RUNNING for one that does not end by itself.
             after: Seconds of virtual time that it takes.
+            reason: Of one that is SKIPPED: the text of its `TaskSkipped`.
         """
         wanted = TaskStatus(status)
-        if wanted not in (TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.RUNNING):
-            raise EventflowError(f"an attempt ends SUCCESS or FAILED, or runs on; got {status!r}")
-        self._worker.ends_with(task, Ending(wanted, timedelta(seconds=after), result, retryable))
+        if wanted not in ENDINGS:
+            ways = "SUCCESS, FAILED or SKIPPED"
+            raise EventflowError(f"an attempt ends {ways}, or runs on; got {status!r}")
+        ending = Ending(wanted, timedelta(seconds=after), result, retryable, reason)
+        self._worker.ends_with(task, ending)
 
     def run(
         self, workflow: Workflow | str | None = None, params: dict[str, Any] | None = None

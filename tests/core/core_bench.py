@@ -33,6 +33,7 @@ STANDS = {
     "RESTARTING": [*OUTSET, "RUNNING", "RESTARTING"],
     "SUCCESS": [*OUTSET, "RUNNING", "SUCCESS"],
     "FAILED": [*OUTSET, "RUNNING", "FAILED"],
+    "SKIPPED": [*OUTSET, "RUNNING", "SKIPPED"],
     "STOPPED": [*OUTSET, "RUNNING", "STOPPING", "STOPPED"],
 }
 MOST_FACTS = 300  # rules that start each other for ever go on at the next input
@@ -233,6 +234,8 @@ def standing(how: str) -> tuple[Bench, LiveExecution]:
             bench.report("success", 1)
         case "FAILED":
             bench.report("failed", 1, retryable=False)
+        case "SKIPPED":
+            bench.report("skipped", 1)
         case "STOPPED":
             bench.task(live, "a", TaskAction.STOP)
             bench.report("stopped", 1)

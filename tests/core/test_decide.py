@@ -22,7 +22,7 @@ from eventflow.model.status import ALIVE, BUSY, MOVES
 
 POOLS = ("default", "p", "q")
 ENDED_STATUSES = ("SUCCESS", "SKIPPED", "STOPPED", "FAILED")
-KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
+KINDS = ("running", "success", "failed", "skipped", "stopped", "lost", "refused")
 
 
 class Core(RuleBasedStateMachine):

@@ -19,7 +19,9 @@ NUMBERS = st.integers(0, 99)
 ACTS = st.lists(
     st.one_of(
         st.tuples(st.just("start"), st.integers(0, len(PRIORITIES) - 1)),
-        st.tuples(st.sampled_from(["success", "failed", "lost", "stop", "wait"]), NUMBERS),
+        st.tuples(
+            st.sampled_from(["success", "failed", "skipped", "lost", "stop", "wait"]), NUMBERS
+        ),
         st.tuples(st.just("slots"), st.sampled_from([None, 0, 1, 2, 3])),
     ),
     max_size=40,
