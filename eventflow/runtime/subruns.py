@@ -9,6 +9,7 @@ from typing import Any
 from eventflow.core.subs import is_leaving, stop_reason
 from eventflow.core.world import LiveExecution, Run, World
 from eventflow.errors import EventError, MissingOutputError
+from eventflow.executors.attempt import refusal
 from eventflow.executors.port import Report
 from eventflow.model.arguments import Output, Place, fill
 from eventflow.model.jsonvalue import read
