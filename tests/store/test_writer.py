@@ -171,7 +171,9 @@ def test_on_a_full_disk_nothing_is_acknowledged_and_it_goes_on_when_there_is_roo
 
 def test_what_was_asked_for_before_the_end_is_written(path: Path) -> None:
     writer = Writer(path)
-    threads = [threading.Thread(target=writer.do, args=(put(str(number)),)) for number in range(10)]
+    threads = [
+        threading.Thread(target=writer.do, args=("data", put(str(number)))) for number in range(10)
+    ]
 
     def close(_: sqlite3.Connection) -> None:
         for thread in threads:
