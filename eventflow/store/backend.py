@@ -4,6 +4,7 @@ What a task waits for goes past SQLAlchemy; what a person asks for is a SELECT o
 together as of one commit.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -28,6 +29,7 @@ from eventflow.model.records import (
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store import queries
 from eventflow.store.asked import IS_AGAIN, asked_again
+from eventflow.store.columns import instant_of
 from eventflow.store.data_tables import (
     AttemptFailureTable,
     ParkedTable,
@@ -76,6 +78,7 @@ from eventflow.store.tables import (
 from eventflow.store.writer import Writer
 
 Row = TypeVar("Row", bound=NamedTuple)
+_RUN_INSTANTS = [place for place, name in enumerate(RunRow._fields) if name.endswith("_at")]
 
 
 class SqliteBackend:
@@ -85,10 +88,10 @@ class SqliteBackend:
         self._database = database
         self._reader = database.reader
         self._writer = writer
+        self._logs = str(database.files / "logs")
 
     def log_path(self, execution_id: int, task: str, number: int, attempt: int) -> Path | None:
-        folder = self._database.files / "logs" / str(execution_id)
-        return folder / f"{task}.{number}.{attempt}.log"
+        return Path(self._log_name(execution_id, task, number, attempt))
 
     def execution(self, execution_id: int) -> WorkflowExecution | None:
         with self._database.session() as session:
@@ -96,12 +99,9 @@ class SqliteBackend:
             if found is None:
                 return None
             kind = ExecutionType(found.execution_type)
-            runs = session.exec(
-                select(TaskExecutionTable)
-                .where(TaskExecutionTable.workflow_execution_id == execution_id)
-                .order_by(col(TaskExecutionTable.id))
-            )
-            tasks = tuple(self._task_execution(run, kind) for run in runs)
+            # There may be many of them: past the ORM, which takes most of the time.
+            runs = session.connection().exec_driver_sql(queries.RUNS_OF, (execution_id,))
+            tasks = tuple(self._task_execution(_run_row(run), kind) for run in runs)
             trigger = self._event_of_turn(found.trigger_turn)
             return execution_of(_row(ExecutionRow, found), trigger, tasks)
 
@@ -142,7 +142,9 @@ class SqliteBackend:
                 .join(WorkflowExecutionTable)
                 .where(TaskExecutionTable.id == task_execution_id)
             ).first()
-            return self._task_execution(found[0], ExecutionType(found[1])) if found else None
+            if found is None:
+                return None
+            return self._task_execution(_row(RunRow, found[0]), ExecutionType(found[1]))
 
     def history(self, task_execution_id: int) -> list[StatusChange]:
         statement = (
@@ -317,15 +319,27 @@ class SqliteBackend:
         rows = self._reader.rows(queries.EVENT_OF_TURN, (turn,)) if turn else ()
         return event_of(rows[0]) if rows else None
 
-    def _task_execution(self, run: TaskExecutionTable, kind: ExecutionType) -> TaskExecution:
-        path = self.log_path(run.workflow_execution_id, run.task, run.sequence_number, run.attempt)
-        return task_execution_of(_row(RunRow, run), kind, path)
+    def _task_execution(self, run: RunRow, kind: ExecutionType) -> TaskExecution:
+        name = self._log_name(run.workflow_execution_id, run.task, run.sequence_number, run.attempt)
+        return task_execution_of(run, kind, name)
+
+    def _log_name(self, execution_id: int, task: str, number: int, attempt: int) -> str:
+        # As text: to put together a Path takes longer than to read the run.
+        return f"{self._logs}{os.sep}{execution_id}{os.sep}{task}.{number}.{attempt}.log"
 
 
 def snapshot_of(fields: dict[str, Any], files: Path) -> SnapshotRecord:
     """A snapshot from the columns of its row; `files` is the folder beside the store."""
     folder = resolved(fields["folder"], files)
     return SnapshotRecord(**{**fields, "folder": folder, "definition": read(fields["definition"])})
+
+
+def _run_row(stored: Sequence[Any]) -> RunRow:
+    """A run from its columns, as they are stored."""
+    values = list(stored)
+    for place in _RUN_INSTANTS:
+        values[place] = instant_of(values[place])
+    return RunRow._make(values)
 
 
 def _row(kind: type[Row], found: SQLModel) -> Row:

@@ -265,7 +265,7 @@ class MemoryReads:
 
     def _task_execution(self, row: RunRow) -> TaskExecution:
         execution = self._shelves.executions[row.workflow_execution_id]
-        return task_execution_of(row, ExecutionType(execution.execution_type), None)
+        return task_execution_of(row, ExecutionType(execution.execution_type))
 
     def _decision(self, row: DecisionRow) -> DecisionRecord:
         event = self._shelves.event_at(self._shelves.turns[row.turn])

@@ -7,6 +7,7 @@ from sqlalchemy import Select, and_, bindparam, func, literal_column, select
 from eventflow.model.status import BUSY, TaskAction, TaskStatus
 from eventflow.store.columns import one_of
 from eventflow.store.compiled import table, text_of
+from eventflow.store.rows import RunRow
 
 _CURSOR, _DEDUP, _EVENT = table("cursor"), table("dedup"), table("event")
 _EXECUTION, _RUN, _RESULT = table("workflow_execution"), table("task_execution"), table("result")
@@ -89,6 +90,11 @@ TASK_STATUS = _first_of(
     select(_RUN.c.status)
     .where(*_OF_TASK, _RUN.c.dropped == literal_column("0"))
     .order_by(_RUN.c.sequence_number.desc())
+)
+RUNS_OF = text_of(
+    select(*(_RUN.c[name] for name in RunRow._fields))
+    .where(_RUN.c.workflow_execution_id == bindparam("execution"))
+    .order_by(_RUN.c.id)
 )
 # A run that was taken over has the result of the one that brought it (S31).
 _BROUGHT_BY = func.coalesce(_RUN.c.taken_from, _RUN.c.id)
