@@ -4,7 +4,7 @@ It holds no parameters, no results and no events: what a platform is told is how
 what it is about. Texts and numbers of runs are bounded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,11 +13,13 @@ from eventflow.model.graph import operator_name
 from eventflow.model.operator import Operator
 from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus, WorkflowStatus
-from eventflow.model.workflow import Workflow
-from eventflow.reporters.lineage import lineage, upstreams
+from eventflow.model.workflow import Task, Workflow
+from eventflow.reporters.lineage import Ancestry, lineage
 
 MAX_TEXT = 1_000
 MAX_RUNS = 5_000
+MAX_DEFINITIONS = 32
+_FAILING = (TaskStatus.FAILED, TaskStatus.RETRYING)
 
 
 class Records(Protocol):
@@ -88,12 +90,44 @@ class Picture:
         return self.status.ended
 
 
+class Definitions:
+    """The definitions that were pictured lately, by their snapshot.
+
+    Args:
+        workflow_of: The workflow of a snapshot; `None` while its code is not at hand.
+    """
+
+    def __init__(self, workflow_of: Callable[[str], Workflow | None]) -> None:
+        self._workflow_of = workflow_of
+        self._kept: dict[str, Definition] = {}
+
+    def of(self, snapshot: str) -> "Definition | None":
+        known = self._kept.get(snapshot)
+        if known is not None:
+            return known
+        workflow = self._workflow_of(snapshot)
+        if workflow is None:
+            return None
+        while len(self._kept) >= MAX_DEFINITIONS:
+            self._kept.pop(next(iter(self._kept)), None)
+        return self._kept.setdefault(snapshot, Definition(workflow))
+
+
+class Definition:
+    """What the pictures of all executions of one definition share, worked out once."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self.ancestry = Ancestry(workflow)
+        self.tasks = tuple(_task(self.ancestry, task) for task in workflow.tasks.values())
+
+
 def picture_of(
-    records: Records, execution: WorkflowExecution, workflow: Workflow | None
+    records: Records, execution: WorkflowExecution, definition: Definition | None
 ) -> Picture:
-    """The picture of an execution with its tasks; without its workflow the graph is empty."""
+    """The picture of an execution with its tasks; without its definition the graph is empty."""
+    origins = lineage(definition.ancestry if definition is not None else None, execution.tasks)
+    keys = {run.id: str(run.key) for run in execution.tasks}
     runs = _newest(execution.tasks)
-    origins = lineage(workflow, execution)
     return Picture(
         execution_id=execution.id,
         workflow=execution.workflow_name,
@@ -104,16 +138,20 @@ def picture_of(
         begin_date=execution.begin_date,
         end_date=execution.end_date,
         reason=cut(execution.reason),
-        tasks=_tasks(workflow) if workflow is not None else (),
-        runs=tuple(_run(records, run, origins[run.id]) for run in runs),
+        tasks=definition.tasks if definition is not None else (),
+        runs=tuple(
+            _run(records, run, keys[run.id], tuple(keys[origin] for origin in origins[run.id]))
+            for run in runs
+        ),
         left_out=len(execution.tasks) - len(runs),
     )
 
 
 def cut(text: str) -> str:
     """At most 1,000 characters, and `...` where there were more."""
-    # A lone surrogate has no form on the wire.
-    text = text.encode(errors="replace").decode()
+    if not text.isascii():
+        # A lone surrogate has no form on the wire.
+        text = text.encode(errors="replace").decode()
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
 
 
@@ -126,26 +164,27 @@ def _newest(runs: Sequence[TaskExecution]) -> list[TaskExecution]:
     return [run for run in runs if run.id in kept]
 
 
-def _tasks(workflow: Workflow) -> tuple[PicturedTask, ...]:
-    return tuple(
-        PicturedTask(
-            name=name,
-            predecessors=upstreams(workflow, name),
-            operator=operator_name(task),
-            docs=cut(task.docs) if isinstance(task, Operator) else "",
-        )
-        for name, task in workflow.tasks.items()
+def _task(ancestry: Ancestry, task: Task) -> PicturedTask:
+    is_here = isinstance(task, Operator)
+    return PicturedTask(
+        name=task.name,
+        predecessors=ancestry.upstreams(task.name),
+        # Its definition says the same, and takes long to put together.
+        operator=type(task).__qualname__ if is_here else operator_name(task),
+        docs=cut(task.docs) if isinstance(task, Operator) else "",
     )
 
 
-def _run(records: Records, run: TaskExecution, origins: tuple[TaskExecution, ...]) -> PicturedRun:
+def _run(
+    records: Records, run: TaskExecution, key: str, predecessors: tuple[str, ...]
+) -> PicturedRun:
     return PicturedRun(
-        key=str(run.key),
+        key=key,
         task=run.task_name,
         sequence_number=run.sequence_number,
         attempt=run.attempt,
         status=run.status,
-        predecessors=tuple(str(origin.key) for origin in origins),
+        predecessors=predecessors,
         created_at=run.created_at,
         begin_date=run.begin_date,
         end_date=run.end_date,
@@ -156,8 +195,7 @@ def _run(records: Records, run: TaskExecution, origins: tuple[TaskExecution, ...
 
 def _error(records: Records, run: TaskExecution) -> tuple[str, str] | None:
     """How it failed last; a run that never failed is not asked about."""
-    failed = run.status in (TaskStatus.FAILED, TaskStatus.RETRYING)
-    if not failed and run.attempt == 1:
+    if run.attempt == 1 and run.status not in _FAILING:
         return None
     failures = records.failures(run.id)
     return (failures[-1].type_name, cut(failures[-1].message)) if failures else None

@@ -7,6 +7,7 @@ strict takes it; what else there is to tell is in the first.
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -33,7 +34,7 @@ _FLOW_STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """A picture, ready to be told.
 
@@ -47,6 +48,11 @@ class Report:
     id: str
     number: int
     at: datetime
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """The same for pictures that say the same."""
+        return hash(self.picture)
 
 
 def request_of(report: Report, config: UplinkConfig, token: str) -> Request:

@@ -106,11 +106,14 @@ class LocalPlatform:
         with self._news:
             assert self._news.wait_for(lambda: len(self.posts) >= posts, SOON_S), self.posts
 
-    def until_final(self) -> None:
-        """Wait until a final picture has come."""
+    def until_final(self, run_id: str = "1") -> None:
+        """Wait until the final picture of an execution has come."""
         with self._news:
             assert self._news.wait_for(
-                lambda: any(post.told["final"] for post in self.posts), SOON_S
+                lambda: any(
+                    post.told["final"] and post.told["run_id"] == run_id for post in self.posts
+                ),
+                SOON_S,
             )
 
 
