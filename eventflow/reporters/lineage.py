@@ -4,7 +4,7 @@ An output that is taken names its run. For a rule, the runs are those that were 
 acted: ids are drawn in the order of deciding, so the newest with a smaller id.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 from eventflow.model.condition import Condition, EventCondition, Not, TaskStatusCondition
@@ -59,9 +59,12 @@ class _Rule:
     """What a condition is about, and the events that can be the last thing that it waited for."""
 
     def __init__(self, workflow: Workflow, condition: Condition) -> None:
-        self.tasks = frozenset(_tasks(workflow, condition))
-        self._keys = frozenset(_patterns(workflow.name, condition))
-        self._patterns = [pattern for pattern in self._keys if "*" in pattern]
+        tasks: set[str] = set()
+        keys: set[str] = set()
+        _read(workflow, condition, tasks, keys)
+        self.tasks = frozenset(tasks)
+        self._keys = keys
+        self._patterns = [key for key in keys if "*" in key]
 
     def may_end_with(self, key: str) -> bool:
         return key in self._keys or any(matches(pattern, key) for pattern in self._patterns)
@@ -88,25 +91,22 @@ def lineage(ancestry: Ancestry | None, runs: Sequence[TaskExecution]) -> dict[in
     return found
 
 
-def _patterns(workflow_name: str, condition: Condition) -> Iterable[str]:
+def _read(workflow: Workflow, condition: Condition, tasks: set[str], keys: set[str]) -> None:
+    """Add the tasks that a condition is about, and the patterns of the events that wake it.
+
+    Of what may not stand only the events are added: nothing comes from it.
+    """
     if not condition.members:
-        yield from condition.wakes(workflow_name)
-    for member in condition.members:
-        yield from _patterns(workflow_name, member)
-
-
-def _tasks(workflow: Workflow, condition: Condition) -> Iterable[str]:
-    """The tasks that a condition is about; not those of which it says that they do not stand."""
+        keys.update(condition.wakes(workflow.name))
     match condition:
-        case Not():
-            return
         case TaskStatusCondition():
-            yield condition.task
+            tasks.add(condition.task)
         case EventCondition():
             tokens = condition.key.split(".")
             ours = tokens[:2] == _FACT and tokens[2:3] == [workflow.name] and len(tokens) == 5
             if ours and tokens[3] in workflow.tasks:
-                yield tokens[3]
+                tasks.add(tokens[3])
         case _:
+            about = set[str]() if isinstance(condition, Not) else tasks
             for member in condition.members:
-                yield from _tasks(workflow, member)
+                _read(workflow, member, about, keys)

@@ -30,7 +30,7 @@ class Records(Protocol):
     def failures(self, task_execution_id: int) -> Sequence[AttemptFailure]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PicturedTask:
     """One task of the definition. `docs` is what its author says about it."""
 
@@ -165,14 +165,11 @@ def _newest(runs: Sequence[TaskExecution]) -> list[TaskExecution]:
 
 
 def _task(ancestry: Ancestry, task: Task) -> PicturedTask:
-    is_here = isinstance(task, Operator)
-    return PicturedTask(
-        name=task.name,
-        predecessors=ancestry.upstreams(task.name),
-        # Its definition says the same, and takes long to put together.
-        operator=type(task).__qualname__ if is_here else operator_name(task),
-        docs=cut(task.docs) if isinstance(task, Operator) else "",
-    )
+    upstreams = ancestry.upstreams(task.name)
+    if not isinstance(task, Operator):
+        return PicturedTask(task.name, upstreams, operator_name(task))
+    # Its definition names it too, and takes long to put together.
+    return PicturedTask(task.name, upstreams, type(task).__qualname__, cut(task.docs))
 
 
 def _run(

@@ -176,7 +176,7 @@ def _run_id(picture: Picture, config: UplinkConfig) -> str:
 
 
 def _instant(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at is not None else None
+    return at.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z" if at is not None else None
 
 
 def _text(content: dict[str, Any]) -> bytes:

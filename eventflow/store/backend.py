@@ -12,7 +12,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import text
 from sqlmodel import SQLModel, col, select
 
 from eventflow.model.event import Event
@@ -78,7 +77,10 @@ from eventflow.store.tables import (
 from eventflow.store.writer import Writer
 
 Row = TypeVar("Row", bound=NamedTuple)
-_RUN_INSTANTS = [place for place, name in enumerate(RunRow._fields) if name.endswith("_at")]
+_INSTANTS: dict[type[NamedTuple], list[int]] = {
+    kind: [place for place, name in enumerate(kind._fields) if name.endswith(("_at", "_time"))]
+    for kind in (ExecutionRow, RunRow)
+}
 
 
 class SqliteBackend:
@@ -95,15 +97,16 @@ class SqliteBackend:
 
     def execution(self, execution_id: int) -> WorkflowExecution | None:
         with self._database.session() as session:
-            found = session.get(WorkflowExecutionTable, execution_id)
+            # Past the ORM, which takes most of the time where there are many runs.
+            connection = session.connection()
+            found = connection.exec_driver_sql(queries.EXECUTION, (execution_id,)).first()
             if found is None:
                 return None
-            kind = ExecutionType(found.execution_type)
-            # There may be many of them: past the ORM, which takes most of the time.
-            runs = session.connection().exec_driver_sql(queries.RUNS_OF, (execution_id,))
-            tasks = tuple(self._task_execution(_run_row(run), kind) for run in runs)
-            trigger = self._event_of_turn(found.trigger_turn)
-            return execution_of(_row(ExecutionRow, found), trigger, tasks)
+            row = _stored(ExecutionRow, found)
+            kind = ExecutionType(row.execution_type)
+            runs = connection.exec_driver_sql(queries.RUNS_OF, (execution_id,))
+            tasks = tuple(self._task_execution(_stored(RunRow, run), kind) for run in runs)
+            return execution_of(row, self._event_of_turn(row.trigger_turn), tasks)
 
     def execution_status(self, execution_id: int) -> WorkflowStatus | None:
         status = self._reader.value(queries.EXECUTION_STATUS, (execution_id,))
@@ -117,23 +120,13 @@ class SqliteBackend:
         statuses: Iterable[WorkflowStatus] = (),
         limit: int = 50,
     ) -> list[WorkflowExecution]:
-        statement = select(WorkflowExecutionTable)
-        if workflow is not None:
-            statement = statement.where(WorkflowExecutionTable.workflow == workflow)
-        if namespace is not None:
-            statement = statement.where(WorkflowExecutionTable.namespace == namespace)
-        if wanted := sorted(set(statuses)):
-            statement = statement.where(col(WorkflowExecutionTable.status).in_(wanted))
-        newest_first = col(WorkflowExecutionTable.id).desc()
-        return self._executions(statement.order_by(newest_first).limit(limit))
+        wanted = frozenset(map(WorkflowStatus, statuses))
+        given = [one for one in (workflow, namespace) if one is not None]
+        statement = queries.executions(workflow is not None, namespace is not None, wanted)
+        return self._executions(statement, (*given, limit))
 
     def sub_executions(self, execution_id: int) -> list[WorkflowExecution]:
-        # The second condition is that of the index.
-        statement = select(WorkflowExecutionTable).where(
-            WorkflowExecutionTable.parent_execution_id == execution_id,
-            text("parent_execution_id > 0"),
-        )
-        return self._executions(statement.order_by(col(WorkflowExecutionTable.id)))
+        return self._executions(queries.SUB_EXECUTIONS, (execution_id,))
 
     def task_execution(self, task_execution_id: int) -> TaskExecution | None:
         with self._database.session() as session:
@@ -308,12 +301,10 @@ class SqliteBackend:
         found: str | None = self._reader.value(statement, parameters)
         return found
 
-    def _executions(self, statement: Any) -> list[WorkflowExecution]:
-        with self._database.session() as session:
-            return [
-                execution_of(_row(ExecutionRow, one), self._event_of_turn(one.trigger_turn))
-                for one in session.exec(statement)
-            ]
+    def _executions(self, statement: str, parameters: Sequence[Any]) -> list[WorkflowExecution]:
+        found = self._database.rows(statement, parameters)
+        rows = [_stored(ExecutionRow, one) for one in found]
+        return [execution_of(row, self._event_of_turn(row.trigger_turn)) for row in rows]
 
     def _event_of_turn(self, turn: int) -> Event | None:
         rows = self._reader.rows(queries.EVENT_OF_TURN, (turn,)) if turn else ()
@@ -334,12 +325,12 @@ def snapshot_of(fields: dict[str, Any], files: Path) -> SnapshotRecord:
     return SnapshotRecord(**{**fields, "folder": folder, "definition": read(fields["definition"])})
 
 
-def _run_row(stored: Sequence[Any]) -> RunRow:
-    """A run from its columns, as they are stored."""
-    values = list(stored)
-    for place in _RUN_INSTANTS:
+def _stored(kind: type[Row], columns: Sequence[Any]) -> Row:
+    """A row from its columns as they are stored: instants are numbers there."""
+    values = list(columns)
+    for place in _INSTANTS[kind]:
         values[place] = instant_of(values[place])
-    return RunRow._make(values)
+    return kind._make(values)
 
 
 def _row(kind: type[Row], found: SQLModel) -> Row:

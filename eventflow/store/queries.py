@@ -1,13 +1,14 @@
 """What is asked while something waits for the answer: SELECTs as text for the driver."""
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, func, literal_column, select
 
-from eventflow.model.status import BUSY, TaskAction, TaskStatus
+from eventflow.model.status import BUSY, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.columns import one_of
 from eventflow.store.compiled import table, text_of
-from eventflow.store.rows import RunRow
+from eventflow.store.rows import ExecutionRow, RunRow
 
 _CURSOR, _DEDUP, _EVENT = table("cursor"), table("dedup"), table("event")
 _EXECUTION, _RUN, _RESULT = table("workflow_execution"), table("task_execution"), table("result")
@@ -79,6 +80,15 @@ LEASE = text_of(
         _CURSOR.c.holder_program,
     )
 )
+_EXECUTIONS = select(*(_EXECUTION.c[name] for name in ExecutionRow._fields))
+EXECUTION = text_of(_EXECUTIONS.where(_EXECUTION.c.id == bindparam("execution")))
+# The second condition is that of the index.
+SUB_EXECUTIONS = text_of(
+    _EXECUTIONS.where(
+        _EXECUTION.c.parent_execution_id == bindparam("parent"),
+        literal_column("parent_execution_id > 0"),
+    ).order_by(_EXECUTION.c.id)
+)
 EXECUTION_STATUS = text_of(
     select(_EXECUTION.c.status).where(_EXECUTION.c.id == bindparam("execution"))
 )
@@ -119,3 +129,19 @@ DRAWN = text_of(
         _VALUE.c.task_execution_id == bindparam("run"), _VALUE.c.name == bindparam("named")
     )
 )
+
+
+@cache
+def executions(workflow: bool, namespace: bool, statuses: frozenset[WorkflowStatus]) -> str:
+    """Executions, the newest first, of a workflow and a namespace if so and of any status if none.
+
+    Its parameters: the workflow and the namespace where there is one, and how many.
+    """
+    statement = _EXECUTIONS.order_by(_EXECUTION.c.id.desc())
+    if workflow:
+        statement = statement.where(_EXECUTION.c.workflow == bindparam("named"))
+    if namespace:
+        statement = statement.where(_EXECUTION.c.namespace == bindparam("space"))
+    if statuses:
+        statement = statement.where(literal_column(one_of("status", statuses)))
+    return text_of(statement) + " LIMIT ?"

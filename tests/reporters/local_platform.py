@@ -106,12 +106,13 @@ class LocalPlatform:
         with self._news:
             assert self._news.wait_for(lambda: len(self.posts) >= posts, SOON_S), self.posts
 
-    def until_final(self, run_id: str = "1") -> None:
-        """Wait until the final picture of an execution has come."""
+    def until_final(self, run_id: str = "") -> None:
+        """Wait until the final picture of an execution has come, of that one if it is named."""
         with self._news:
             assert self._news.wait_for(
                 lambda: any(
-                    post.told["final"] and post.told["run_id"] == run_id for post in self.posts
+                    post.told["final"] and run_id in ("", post.told["run_id"])
+                    for post in self.posts
                 ),
                 SOON_S,
             )
