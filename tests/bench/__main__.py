@@ -44,7 +44,7 @@ def faults(figures: Figures) -> list[str]:
     commits = figures.get("commits_per_task")
     if isinstance(commits, float) and commits > 1.5:
         found.append(f"{figures['bench']}: {commits} commits a step; it is to be one")
-    waited = figures.get("wall_hanging")
+    waited = figures.get("flow_hanging")
     if isinstance(waited, float) and waited > 3:  # a flow that waits for its platform shows as 100
         found.append(f"{figures['bench']}: a hanging platform costs {waited} times; it costs none")
     return found
