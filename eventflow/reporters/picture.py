@@ -7,27 +7,18 @@ what it is about. Texts and numbers of runs are bounded.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from eventflow.model.graph import operator_name
 from eventflow.model.operator import Operator
-from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecution
+from eventflow.model.records import TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Task, Workflow
+from eventflow.reporters.items import Items, PicturedItem, counts_of, sources_of
 from eventflow.reporters.lineage import Ancestry, lineage
+from eventflow.reporters.reading import Records, cut, newest_error
 
-MAX_TEXT = 1_000
 MAX_RUNS = 5_000
 MAX_DEFINITIONS = 32
-_FAILING = (TaskStatus.FAILED, TaskStatus.RETRYING)
-
-
-class Records(Protocol):
-    """What is read of a store."""
-
-    def execution(self, execution_id: int) -> WorkflowExecution | None: ...
-
-    def failures(self, task_execution_id: int) -> Sequence[AttemptFailure]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +29,7 @@ class PicturedTask:
     predecessors: tuple[str, ...]
     operator: str = ""
     docs: str = ""
+    is_mapped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +40,8 @@ class PicturedRun:
         key: `<execution>_<task>_<sequence number>`.
         predecessors: Keys of the runs that it came from.
         error: Type and message of the newest failed attempt, or nothing.
+        counts: Of a run of a mapped task: how many items stand how; `None` before it has some.
+        items: Its items, in their order; none where there are too many of them.
     """
 
     key: str
@@ -61,6 +55,8 @@ class PicturedRun:
     end_date: datetime | None = None
     reason: str = ""
     error: tuple[str, str] | None = None
+    counts: tuple[tuple[TaskStatus, int], ...] | None = None
+    items: tuple[PicturedItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +115,11 @@ class Definition:
     def __init__(self, workflow: Workflow) -> None:
         self.ancestry = Ancestry(workflow)
         self.tasks = tuple(_task(self.ancestry, task) for task in workflow.tasks.values())
+        self.sources = {
+            name: sources_of(task)
+            for name, task in workflow.tasks.items()
+            if task.mapped is not None
+        }
 
 
 def picture_of(
@@ -128,6 +129,7 @@ def picture_of(
     origins = lineage(definition.ancestry if definition is not None else None, execution.tasks)
     keys = {run.id: str(run.key) for run in execution.tasks}
     runs = _newest(execution.tasks)
+    items = Items(records, execution.tasks, definition.sources if definition is not None else {})
     return Picture(
         execution_id=execution.id,
         workflow=execution.workflow_name,
@@ -140,19 +142,16 @@ def picture_of(
         reason=cut(execution.reason),
         tasks=definition.tasks if definition is not None else (),
         runs=tuple(
-            _run(records, run, keys[run.id], tuple(keys[origin] for origin in origins[run.id]))
+            _run(
+                records,
+                run,
+                tuple(keys[origin] for origin in origins[run.id]),
+                items.of(run, origins[run.id]),
+            )
             for run in runs
         ),
         left_out=len(execution.tasks) - len(runs),
     )
-
-
-def cut(text: str) -> str:
-    """At most 1,000 characters, and `...` where there were more."""
-    if not text.isascii():
-        # A lone surrogate has no form on the wire.
-        text = text.encode(errors="replace").decode()
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
 
 
 def _newest(runs: Sequence[TaskExecution]) -> list[TaskExecution]:
@@ -165,18 +164,21 @@ def _newest(runs: Sequence[TaskExecution]) -> list[TaskExecution]:
 
 
 def _task(ancestry: Ancestry, task: Task) -> PicturedTask:
-    upstreams = ancestry.upstreams(task.name)
+    upstreams, is_mapped = ancestry.upstreams(task.name), task.mapped is not None
     if not isinstance(task, Operator):
-        return PicturedTask(task.name, upstreams, operator_name(task))
+        return PicturedTask(task.name, upstreams, operator_name(task), "", is_mapped)
     # Its definition names it too, and takes long to put together.
-    return PicturedTask(task.name, upstreams, type(task).__qualname__, cut(task.docs))
+    return PicturedTask(task.name, upstreams, type(task).__qualname__, cut(task.docs), is_mapped)
 
 
 def _run(
-    records: Records, run: TaskExecution, key: str, predecessors: tuple[str, ...]
+    records: Records,
+    run: TaskExecution,
+    predecessors: tuple[str, ...],
+    items: tuple[PicturedItem, ...],
 ) -> PicturedRun:
     return PicturedRun(
-        key=key,
+        key=str(run.key),
         task=run.task_name,
         sequence_number=run.sequence_number,
         attempt=run.attempt,
@@ -186,13 +188,7 @@ def _run(
         begin_date=run.begin_date,
         end_date=run.end_date,
         reason=cut(run.reason),
-        error=_error(records, run),
+        error=newest_error(records, run),
+        counts=counts_of(run.items),
+        items=items,
     )
-
-
-def _error(records: Records, run: TaskExecution) -> tuple[str, str] | None:
-    """How it failed last; a run that never failed is not asked about."""
-    if run.attempt == 1 and run.status not in _FAILING:
-        return None
-    failures = records.failures(run.id)
-    return (failures[-1].type_name, cut(failures[-1].message)) if failures else None

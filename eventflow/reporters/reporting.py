@@ -21,8 +21,9 @@ from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.reporters.agenda import CAPACITY, Agenda
 from eventflow.reporters.config import UplinkConfig
-from eventflow.reporters.picture import Definitions, Records, picture_of
+from eventflow.reporters.picture import Definitions, picture_of
 from eventflow.reporters.platform import Kind, Outcome, Platform
+from eventflow.reporters.reading import Records
 from eventflow.reporters.wire import Report
 
 log = logging.getLogger("eventflow")

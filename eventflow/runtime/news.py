@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from blinker import Signal
 
 from eventflow import signals
-from eventflow.core.decide import TASK_FACT
+from eventflow.core.decide import REPORT, TASK_FACT
 from eventflow.core.decision import Decision
 from eventflow.model.status import TaskStatus, WorkflowStatus
 
@@ -22,7 +22,8 @@ CAPACITY = 10_000
 # the work that it is woken for.
 CALM_S = 0.1
 WORKFLOW_FACT = "eventflow.workflow."
-_FACTS = (TASK_FACT, WORKFLOW_FACT)
+# Items of mapped tasks move by reports, and are no facts (S43).
+_MOVING = (TASK_FACT, WORKFLOW_FACT, REPORT)
 _SINGLE = (
     signals.event_emitted,
     signals.decision_made,
@@ -80,7 +81,7 @@ class News:
             execution_id
             for event in (decision.event for decision in decisions)
             if (execution_id := event.workflow_execution_id) is not None
-            and event.key.startswith(_FACTS)
+            and event.key.startswith(_MOVING)
         }
         if not changed:
             return

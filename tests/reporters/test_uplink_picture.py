@@ -291,6 +291,7 @@ def test_our_own_format_is_a_cloudevent_that_tells_attempts_errors_times_and_the
             "operator": "PythonOperator",
             "docs": told["tasks"][0]["docs"],
             "predecessors": [],
+            "mapped": False,
         }
     ]
 
@@ -326,3 +327,6 @@ class _OddFailures:
 
     def failures(self, task_execution_id: int) -> list[Any]:
         return [AttemptFailure(attempt=1, type_name="E", message="\ud800" + "y" * 2_000)]
+
+    def items(self, task_execution_id: int, *, limit: int = 1000) -> list[Any]:
+        return []
