@@ -82,6 +82,9 @@ class Items:
     Args:
         runs: Its runs, oldest first.
         sources: What the items of a task take, by its name.
+
+    Attributes:
+        keys: Of the runs, by their ids.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Items:
         self._records = records
         self._sources = sources
         self._by_id = {run.id: run for run in runs}
+        self.keys = {run.id: str(run.key) for run in runs}
         self._read = dict(self._told(runs))
         self._below: dict[int, dict[Index, list[str]]] = {}
         self._links = 0
@@ -108,7 +112,7 @@ class Items:
             if (upstream := self._by_id.get(run.inputs.get(source.task_name, 0))) is not None
         }
         parted = {upstream.id for upstream in taken.values()}
-        whole = [str(self._by_id[one].key) for one in origins if one not in parted]
+        whole = [self.keys[one] for one in origins if one not in parted]
         return tuple(self._item(run, item, taken, whole) for item in items)
 
     def _told(self, runs: Sequence[TaskExecution]) -> Iterator[tuple[int, Sequence[TaskExecution]]]:
@@ -131,7 +135,7 @@ class Items:
             for source, upstream in taken.items()
         )
         return PicturedItem(
-            key=_key(run, item.index),
+            key=self._key(run.id, item.index),
             index=item.index,
             attempt=item.attempt,
             status=item.status,
@@ -147,7 +151,7 @@ class Items:
         """The keys of the items below an index; that of the run where they are not told, or all."""
         keys = self._items_below(upstream).get(index, ()) if index else ()
         self._links += len(keys)
-        return keys if keys and self._links <= MAX_LINKS else [str(upstream.key)]
+        return keys if keys and self._links <= MAX_LINKS else [self.keys[upstream.id]]
 
     def _items_below(self, run: TaskExecution) -> dict[Index, list[str]]:
         below = self._below.get(run.id)
@@ -155,14 +159,13 @@ class Items:
             below = self._below[run.id] = defaultdict(list)
             for item in self._read.get(run.id, ()):
                 for depth in range(1, len(item.index) + 1):
-                    below[item.index[:depth]].append(_key(run, item.index))
+                    below[item.index[:depth]].append(self._key(run.id, item.index))
         return below
+
+    def _key(self, run_id: int, index: Index) -> str:
+        return f"{self.keys[run_id]}[{','.join(map(str, index))}]"
 
 
 def counts_of(counts: ItemCounts | None) -> tuple[tuple[TaskStatus, int], ...] | None:
     """How many items stand how; `None` of a run without items."""
     return tuple(sorted(counts.by_status.items())) if counts is not None else None
-
-
-def _key(run: TaskExecution, index: Index) -> str:
-    return f"{run.key}[{','.join(map(str, index))}]"

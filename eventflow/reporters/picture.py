@@ -127,7 +127,6 @@ def picture_of(
 ) -> Picture:
     """The picture of an execution with its tasks; without its definition the graph is empty."""
     origins = lineage(definition.ancestry if definition is not None else None, execution.tasks)
-    keys = {run.id: str(run.key) for run in execution.tasks}
     runs = _newest(execution.tasks)
     items = Items(records, execution.tasks, definition.sources if definition is not None else {})
     return Picture(
@@ -145,7 +144,8 @@ def picture_of(
             _run(
                 records,
                 run,
-                tuple(keys[origin] for origin in origins[run.id]),
+                items.keys[run.id],
+                tuple(items.keys[origin] for origin in origins[run.id]),
                 items.of(run, origins[run.id]),
             )
             for run in runs
@@ -174,11 +174,12 @@ def _task(ancestry: Ancestry, task: Task) -> PicturedTask:
 def _run(
     records: Records,
     run: TaskExecution,
+    key: str,
     predecessors: tuple[str, ...],
     items: tuple[PicturedItem, ...],
 ) -> PicturedRun:
     return PicturedRun(
-        key=str(run.key),
+        key=key,
         task=run.task_name,
         sequence_number=run.sequence_number,
         attempt=run.attempt,

@@ -155,15 +155,11 @@ class SqliteBackend(SqliteDecided):
                 ExecutionType(owner.execution_type) if owner is not None else ExecutionType.MANUAL
             )
             kept = KeptItems.read(run.items)
-            first, last = kept.first + after + 1, kept.first + kept.shape.count - 1
-            chosen = select(TaskExecutionTable).where(
-                col(TaskExecutionTable.id).between(first, last)
-            )
-            if wanted := sorted(set(statuses)):
-                chosen = chosen.where(col(TaskExecutionTable.status).in_(wanted))
-            chosen = chosen.order_by(col(TaskExecutionTable.id)).limit(limit)
-            rows = [row_of(RunRow, one) for one in session.exec(chosen)]
-            return [self._task_execution(row, kind, kept.shape) for row in rows]
+            shape, first = kept.shape, kept.first
+            chosen = queries.items(frozenset(map(TaskStatus, statuses)))
+            between = (first + after + 1, first + shape.count - 1, limit)
+            rows = session.connection().exec_driver_sql(chosen, between)
+            return [self._task_execution(_stored(RunRow, row), kind, shape) for row in rows]
 
     def history(self, task_execution_id: int) -> list[StatusChange]:
         statement = (

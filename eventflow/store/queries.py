@@ -102,12 +102,11 @@ TASK_STATUS = _first_of(
     .where(*_OF_TASK, _RUN.c.dropped == literal_column("0"))
     .order_by(_RUN.c.sequence_number.desc())
 )
+_RUNS = select(*(_RUN.c[name] for name in RunRow._fields)).order_by(_RUN.c.id)
 RUNS_OF = text_of(
-    select(*(_RUN.c[name] for name in RunRow._fields))
-    .where(
+    _RUNS.where(
         _RUN.c.workflow_execution_id == bindparam("execution"), _RUN.c.item < literal_column("0")
     )
-    .order_by(_RUN.c.id)
 )
 # A run that was taken over has the result of the one that brought it (S31).
 _ORIGIN = _RUN.alias("origin")
@@ -162,6 +161,18 @@ def executions(workflow: bool, namespace: bool, statuses: frozenset[WorkflowStat
         statement = statement.where(_EXECUTION.c.workflow == bindparam("named"))
     if namespace:
         statement = statement.where(_EXECUTION.c.namespace == bindparam("space"))
+    if statuses:
+        statement = statement.where(literal_column(one_of("status", statuses)))
+    return text_of(statement) + " LIMIT ?"
+
+
+@cache
+def items(statuses: frozenset[TaskStatus]) -> str:
+    """Items of a mapped task, in their order, of any status if none.
+
+    Its parameters: the ids of the first and the last, and how many.
+    """
+    statement = _RUNS.where(_RUN.c.id.between(bindparam("first"), bindparam("last")))
     if statuses:
         statement = statement.where(literal_column(one_of("status", statuses)))
     return text_of(statement) + " LIMIT ?"
