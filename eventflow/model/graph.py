@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from eventflow.errors import DefinitionError
+from eventflow.model.records import ItemCounts
 from eventflow.model.status import TaskStatus
+from eventflow.model.suggest import nearest
 
 
 class Kind(StrEnum):
@@ -32,19 +34,6 @@ class Link(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Items:
-    """How the items of a mapped task stand (S43). `ended` counts those too that failed."""
-
-    total: int
-    ended: int = 0
-    failed: int = 0
-
-    def __str__(self) -> str:
-        failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.ended}/{self.total} items{failed}"
-
-
-@dataclass(frozen=True, slots=True)
 class Progress:
     """How a task stands in an execution.
 
@@ -54,7 +43,7 @@ class Progress:
     """
 
     status: TaskStatus | None = None
-    items: Items | None = None
+    items: ItemCounts | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -166,7 +155,17 @@ class Graph:
         return f"{title}, {self.about}" if self.about else title
 
     def with_progress(self, progress: Mapping[str, Progress], about: str = "") -> "Graph":
-        """The same with how its tasks stand, by their labels; a task left out has not run."""
+        """The same with how its tasks stand, by their labels; a task left out has not run.
+
+        Raises:
+            DefinitionError: If there is no such task.
+        """
+        tasks = {node.label: node for node in self.nodes if node.kind is Kind.TASK}
+        for name in progress:
+            if name not in tasks:
+                raise DefinitionError(
+                    f"graph {self.name!r} has no task {name!r}{nearest(name, tasks)}"
+                )
         nodes = tuple(
             replace(node, progress=progress.get(node.label, Progress()))
             if node.kind is Kind.TASK

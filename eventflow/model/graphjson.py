@@ -3,8 +3,9 @@
 A document has `format` (`eventflow.graph`), `version`, `name`, `namespace`, `about`, `nodes` and
 `edges`. A node has `id`, `kind` (`task`, `event`, `gate`, `condition`, `schedule`, `execution`),
 `label`, `notes`, `mapped`, `status` (a task status, or null before the first run and where the
-graph is of no execution) and `items` (`total`, `ended`, `failed`, or null). An edge has `source`
-and `target`, which are ids of nodes, `kind` (`rule`, `output`, `map`), `labels` and `optional`.
+graph is of no execution) and `items` (`total`, and `by_status` with a count for each status that
+some are in, or null). An edge has `source` and `target`, which are ids of nodes, `kind` (`rule`,
+`output`, `map`), `labels` and `optional`.
 Ids tell what a node stands for, as `task:train`, and do not change while that is in the workflow.
 A version keeps every field and its meaning; it may get more fields.
 """
@@ -13,6 +14,7 @@ import json
 from typing import Any
 
 from eventflow.model.graph import Edge, Graph, Node
+from eventflow.model.records import ItemCounts
 
 VERSION = 1
 
@@ -45,10 +47,13 @@ def _node(node: Node) -> dict[str, Any]:
         "notes": list(node.notes),
         "mapped": node.mapped,
         "status": status.value if status is not None else None,
-        "items": {"total": items.total, "ended": items.ended, "failed": items.failed}
-        if items is not None
-        else None,
+        "items": _items(items) if items is not None else None,
     }
+
+
+def _items(items: ItemCounts) -> dict[str, Any]:
+    by_status = {status.value: count for status, count in items.by_status.items()}
+    return {"total": items.total, "by_status": by_status}
 
 
 def _edge(edge: Edge) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 
 from hypothesis import strategies as st
 
-from eventflow import TaskStatus
-from eventflow.model.graph import Edge, Graph, Items, Kind, Link, Node, Progress
+from eventflow import TaskStatus, Workflow
+from eventflow.model.graph import Edge, Graph, Kind, Link, Node, Progress
+from eventflow.model.records import ItemCounts
 
 RESERVED = ["end", "graph", "subgraph", "flowchart", "style", "linkStyle", "classDef", "class"]
 RESERVED += ["click", "call", "href", "default", "direction", "interpolate", "node", "edge"]
@@ -56,7 +57,10 @@ LABELS = st.sampled_from([*RESERVED, *HOSTILE]) | ANY_TEXT
 PROGRESS = st.builds(
     Progress,
     st.none() | st.sampled_from(TaskStatus),
-    st.none() | st.builds(Items, st.just(1000), st.integers(0, 1000), st.integers(0, 9)),
+    st.none()
+    | st.dictionaries(st.sampled_from(TaskStatus), st.integers(0, 99)).map(
+        lambda counts: ItemCounts(total=1000, by_status=counts)
+    ),
 )
 
 
@@ -86,6 +90,11 @@ def graphs(draw: st.DrawFn) -> Graph:
         for pair in draw(st.lists(ends, max_size=6, unique=True))
     ]
     return Graph(draw(LABELS), draw(LABELS), tuple(nodes), tuple(edges), draw(LABELS))
+
+
+def standing(workflow: Workflow, stands: dict[str, Progress]) -> Graph:
+    """The graph of a workflow in an execution that stands so."""
+    return workflow.to_graph().with_progress(stands, "execution 7 RUNNING")
 
 
 @dataclass(frozen=True)

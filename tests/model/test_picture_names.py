@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from picture_kit import HOSTILE, RESERVED, Read, graphs, read_dot, read_mermaid, svg
 
-from eventflow import BashOperator, TaskStatus, Workflow
+from eventflow import BashOperator, Workflow
 from eventflow.errors import DefinitionError
 from eventflow.model.dot import to_dot
-from eventflow.model.graph import Edge, Graph, Kind, Node
+from eventflow.model.graph import Edge, Graph, Kind, Node, Progress
 from eventflow.model.graphjson import document, to_json
 from eventflow.model.mermaid import to_mermaid
 from eventflow.model.plaintext import one_line
@@ -150,11 +150,10 @@ def test_a_graph_whose_ids_or_edges_do_not_fit_is_refused() -> None:
         Graph("g", "n", (one,), (Edge("a", "b"),))
 
 
-def test_a_task_or_status_that_is_not_there_is_refused() -> None:
-    with Workflow("few") as workflow:
-        BashOperator("train", bash_command="true")
+def test_how_a_task_stands_that_is_not_there_is_refused() -> None:
+    graph = Graph("few", "n", (Node("a", Kind.TASK, "train"), Node("b", Kind.EVENT, "b")), ())
 
     with pytest.raises(DefinitionError, match="no task 'trian'; did you mean 'train'"):
-        workflow.to_svg({"trian": TaskStatus.RUNNING})
-    with pytest.raises(DefinitionError, match="'GONE' is no status of a task; they are INIT, "):
-        workflow.to_dot({"train": "GONE"})
+        graph.with_progress({"trian": Progress()})
+    with pytest.raises(DefinitionError, match="no task 'b'"):
+        graph.with_progress({"b": Progress()})

@@ -6,12 +6,16 @@ from itertools import combinations
 from xml.etree import ElementTree
 
 import pytest
-from picture_kit import read_dot, read_mermaid, svg
+from picture_kit import read_dot, read_mermaid, standing, svg
 
 from eventflow import BashOperator, PythonOperator, TaskStatus, Workflow
-from eventflow.model.graph import BORDERS, SIGNS, Items, Progress
+from eventflow.model.dot import to_dot
+from eventflow.model.graph import BORDERS, SIGNS, Progress
+from eventflow.model.graphjson import to_json
+from eventflow.model.mermaid import to_mermaid
 from eventflow.model.picture import to_text
-from eventflow.model.svg import DARK, LIGHT, NAME
+from eventflow.model.records import ItemCounts
+from eventflow.model.svg import DARK, LIGHT, NAME, to_svg
 
 ALL = [None, *TaskStatus]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,7 +31,7 @@ def one_of_each() -> Workflow:
     return workflow
 
 
-STANDS = {status.value.lower(): status for status in TaskStatus}
+STANDS = {status.value.lower(): Progress(status) for status in TaskStatus}
 
 
 def boxes(root: ElementTree.Element) -> dict[str, ElementTree.Element]:
@@ -46,13 +50,16 @@ def test_each_status_has_a_sign_a_word_and_a_border_of_its_own() -> None:
 
 
 def test_every_status_is_told_by_word_and_line_in_every_picture(one_of_each: Workflow) -> None:
-    mermaid = one_of_each.to_mermaid(STANDS)
-    root = boxes(svg(one_of_each.to_svg(STANDS)))
-    told = {node["label"]: node for node in json.loads(one_of_each.to_json(STANDS))["nodes"]}
+    mermaid = to_mermaid(standing(one_of_each, STANDS))
+    root = boxes(svg(to_svg(standing(one_of_each, STANDS))))
+    told = {
+        node["label"]: node for node in json.loads(to_json(standing(one_of_each, STANDS)))["nodes"]
+    }
     borders = set()
-    for name, status in [*STANDS.items(), ("waits", None)]:
+    for status in ALL:
+        name = status.value.lower() if status else "waits"
         word = status.value if status else "has not run"
-        for read in (read_mermaid(mermaid), read_dot(one_of_each.to_dot(STANDS))):
+        for read in (read_mermaid(mermaid), read_dot(to_dot(standing(one_of_each, STANDS)))):
             (lines,) = [lines for lines in read.nodes.values() if lines[0] == name]
             assert lines[-1] == f"{SIGNS[status]} {word}"
         texts = [one.text for one in root[name].iter(f"{SVG}text")]
@@ -82,12 +89,16 @@ def test_a_mapped_task_is_a_stack_that_tells_how_many_items_have_ended() -> None
         PythonOperator("join", python_callable=print, op_args=[solve.output])
         PythonOperator("late", python_callable=print, op_args=[fan.output.or_none])
         PythonOperator("given", python_callable=print).map(range(12))
-    stands = {"solve": Progress(TaskStatus.RUNNING, Items(1000, ended=812, failed=3))}
+    counts = {TaskStatus.SUCCESS: 809, TaskStatus.FAILED: 3, TaskStatus.RUNNING: 8}
+    stands = {"solve": Progress(TaskStatus.RUNNING, ItemCounts(total=1000, by_status=counts))}
 
-    told = json.loads(workflow.to_json(stands))
+    told = json.loads(to_json(standing(workflow, stands)))
 
     nodes = {node["label"]: node for node in told["nodes"] if node["kind"] == "task"}
-    assert nodes["solve"]["items"] == {"total": 1000, "ended": 812, "failed": 3}
+    assert nodes["solve"]["items"] == {
+        "total": 1000,
+        "by_status": {"SUCCESS": 809, "FAILED": 3, "RUNNING": 8},
+    }
     assert {name: node["notes"][1] for name, node in nodes.items() if node["mapped"]} == {
         "solve": "for each item of fan",
         "each": "for each item of solve",
@@ -113,7 +124,7 @@ def test_a_mapped_task_is_a_stack_that_tells_how_many_items_have_ended() -> None
     assert 'n1[["solve' in workflow.to_mermaid()
     assert "n0 ==>" in workflow.to_mermaid()
     assert "shape=box3d" in workflow.to_dot()
-    drawn = boxes(svg(workflow.to_svg(stands)))
+    drawn = boxes(svg(to_svg(standing(workflow, stands))))
     assert len(list(drawn["solve"].iter(f"{SVG}rect"))) == 3
     assert [one.text for one in drawn["solve"].iter(f"{SVG}text")][-1] == "812/1000 items, 3 failed"
     words = to_text(workflow, {"solve": stands["solve"]}, "execution 7").splitlines()
@@ -127,13 +138,14 @@ def test_who_cannot_see_the_svg_is_told_all_of_it() -> None:
     with Workflow("spoken") as workflow:
         a = BashOperator("a", bash_command="true")
         a >> BashOperator("b", bash_command="true")
-    stands = {"a": Progress(TaskStatus.RUNNING, Items(10, ended=4, failed=1))}
+    counts = {TaskStatus.SUCCESS: 3, TaskStatus.FAILED: 1}
+    stands = {"a": Progress(TaskStatus.RUNNING, ItemCounts(total=10, by_status=counts))}
 
-    root = svg(workflow.to_svg(stands))
+    root = svg(to_svg(standing(workflow, stands)))
 
     assert root.get("role") == "img"
     assert [child.tag for child in root[:2]] == [f"{SVG}title", f"{SVG}desc"]
-    assert root[0].text == "workflow spoken (namespace default)"
+    assert root[0].text == "workflow spoken (namespace default), execution 7 RUNNING"
     assert root[1].text == (
         "task a, BashOperator, starts first, RUNNING, 4/10 items, 1 failed. "
         "task b, BashOperator, has not run; after task a (START on SUCCESS)."
@@ -193,7 +205,7 @@ def test_text_and_lines_stand_out_by_wcag_aa_in_light_and_in_dark(sheet: dict[st
 
 
 def test_in_black_and_white_no_two_statuses_look_the_same(one_of_each: Workflow) -> None:
-    drawn = boxes(svg(one_of_each.to_svg(STANDS)))
+    drawn = boxes(svg(to_svg(standing(one_of_each, STANDS))))
 
     looks = {}
     for name, group in drawn.items():
