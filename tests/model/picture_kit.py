@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from eventflow import TaskStatus, Workflow
 from eventflow.model.graph import Edge, Graph, Kind, Link, Node, Progress
+from eventflow.model.plaintext import one_line
 from eventflow.model.records import ItemCounts
 
 RESERVED = ["end", "graph", "subgraph", "flowchart", "style", "linkStyle", "classDef", "class"]
@@ -103,6 +104,24 @@ class Read:
 
     nodes: dict[str, list[str]]
     edges: list[tuple[str, str, list[str]]]
+
+
+def meant(graph: Graph, empty: str = "") -> Read:
+    """What a reader has to find: `empty` is what stands for a line with nothing in it."""
+
+    def lines(texts: tuple[str, ...]) -> list[str]:
+        return [one_line(text) or empty for text in texts]
+
+    ids = {node.id: f"n{number}" for number, node in enumerate(graph.nodes)}
+    return Read(
+        {
+            ids[node.id]: lines(
+                (node.label, *node.notes, *(node.progress.words if node.progress else ()))
+            )
+            for node in graph.nodes
+        },
+        [(ids[edge.source], ids[edge.target], lines(edge.labels)) for edge in graph.edges],
+    )
 
 
 _QUOTED = r'"((?:[A-Za-z0-9 _.,()+/-]|<br/>|#\d+;)*)"'

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from hypothesis import given, settings
-from picture_kit import HOSTILE, RESERVED, Read, graphs, read_dot, read_mermaid, svg
+from picture_kit import HOSTILE, RESERVED, graphs, meant, read_dot, read_mermaid, svg
 
 from eventflow import BashOperator, Workflow
 from eventflow.errors import DefinitionError
@@ -14,24 +14,6 @@ from eventflow.model.graphjson import document, to_json
 from eventflow.model.mermaid import to_mermaid
 from eventflow.model.plaintext import one_line
 from eventflow.model.svg import to_svg
-
-
-def meant(graph: Graph, empty: str = "") -> Read:
-    """What a reader has to find: `empty` is what stands for a line with nothing in it."""
-
-    def lines(texts: tuple[str, ...]) -> list[str]:
-        return [one_line(text) or empty for text in texts]
-
-    ids = {node.id: f"n{number}" for number, node in enumerate(graph.nodes)}
-    return Read(
-        {
-            ids[node.id]: lines(
-                (node.label, *node.notes, *(node.progress.words if node.progress else ()))
-            )
-            for node in graph.nodes
-        },
-        [(ids[edge.source], ids[edge.target], lines(edge.labels)) for edge in graph.edges],
-    )
 
 
 @settings(max_examples=150, deadline=None)

@@ -24,10 +24,9 @@ def skip() -> None:
 
 @pytest.mark.rule("S29")
 def test_a_handle_draws_its_execution_as_it_stands_each_time_it_is_asked() -> None:
-    running, go_on = threading.Event(), threading.Event()
+    go_on = threading.Event()
 
     def work() -> None:
-        running.set()
         assert go_on.wait(SOON_S)
 
     with Workflow("seen") as workflow:
@@ -35,7 +34,7 @@ def test_a_handle_draws_its_execution_as_it_stands_each_time_it_is_asked() -> No
         first >> PythonOperator("second", python_callable=skip)
     with Scheduler("sqlite://", executor="threads") as scheduler:
         execution = scheduler.run(workflow)
-        assert running.wait(SOON_S)
+        next(scheduler.listen("eventflow.task.seen.first.running", after=0, timeout=SOON_S))
 
         before, drawn = execution.to_json(), execution._repr_html_()
         go_on.set()
