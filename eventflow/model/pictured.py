@@ -8,7 +8,7 @@ from eventflow.model.graphjson import to_json
 from eventflow.model.mermaid import to_mermaid
 from eventflow.model.svg import to_svg
 
-# An SVG of more is neither quick to make nor to look at.
+# A notebook keeps what it shows: an SVG of more makes a large file, and is not looked at.
 MOST_IN_NOTEBOOK = 400
 
 
