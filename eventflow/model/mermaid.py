@@ -18,10 +18,14 @@ _SHAPES = {
 _MAPPED = ("[[", "]]")
 _ARROWS = {Link.RULE: "-->", Link.OUTPUT: "-.->", Link.MAP: "==>"}
 # Mermaid reads labels as Markdown: an underscore inside a word is one, at its edge it is emphasis,
-# and "1." begins a list. A colon may begin an icon or a link.
+# and "1." begins a list. A colon may begin a link.
 _SPECIAL = re.compile(
     r"[^A-Za-z0-9 _.,()+/-]|(?<![A-Za-z0-9])[_-]|[_-](?![A-Za-z0-9])|[.)](?= |$)|^\+"
 )
+# It makes formulas of "$$x$$" and icons of "fa:fa-bug", however they are written: what takes no
+# room keeps their letters apart.
+_APART = re.compile(r"(?<=\$)(?=\$)|(?<=:)(?=fa)")
+_NO_ROOM = "\N{WORD JOINER}"
 
 
 def to_mermaid(graph: Graph) -> str:
@@ -50,7 +54,8 @@ def _label(lines: tuple[str, ...]) -> str:
 
 def _escaped(text: str) -> str:
     """Text for a quoted label: whatever means something to Mermaid goes by its number."""
-    return _SPECIAL.sub(lambda found: f"#{ord(found[0])};", one_line(text)) or "#32;"
+    line = _APART.sub(_NO_ROOM, one_line(text))
+    return _SPECIAL.sub(lambda found: f"#{ord(found[0])};", line) or "#32;"
 
 
 def _borders(graph: Graph, ids: dict[str, str]) -> list[str]:

@@ -14,7 +14,7 @@ mermaid.initialize({ securityLevel: "strict", maxTextSize: 1e9 });
 // Its parser keeps "#35;" as letters that no one writes, until the label is drawn.
 function lines(label) {
   const text = label.replace(/ﬂ°°(\d+)¶ß/g, (_, code) => String.fromCodePoint(Number(code)));
-  return text.split(/<br\s*\/?>/);
+  return text.replaceAll("\u2060", "").split(/<br\s*\/?>/);
 }
 
 async function read(text) {

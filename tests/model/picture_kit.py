@@ -53,6 +53,8 @@ HOSTILE = [
     "",
     "long" * 500,
 ]
+# It keeps apart what Mermaid would make something else of; names have none, it is shown as "?".
+NO_ROOM = "\N{WORD JOINER}"
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)
 LABELS = st.sampled_from([*RESERVED, *HOSTILE]) | ANY_TEXT
 PROGRESS = st.builds(
@@ -142,8 +144,9 @@ _CLASS = re.compile(
 )
 
 
-def read_mermaid(text: str) -> Read:
-    """Mermaid's flowchart, as far as pictures use it."""
+def read_mermaid(text: str, *, keep: bool = False) -> Read:
+    """Mermaid's flowchart, as far as pictures use it; with what keeps letters apart or without."""
+    text = text if keep else text.replace(f"#{ord(NO_ROOM)};", "")
     first, *lines = text.removesuffix("\n").split("\n")
     assert first == "flowchart LR"
     read, styles = Read({}, []), set()

@@ -90,6 +90,14 @@ def test_a_label_of_others_is_text_and_never_markup(text: str) -> None:
     read_dot(to_dot(graph))
 
 
+def test_mermaid_makes_no_formula_and_no_icon_of_a_name() -> None:
+    graph = Graph("g", "n", (Node("a", Kind.TASK, "$$x$$$", ("fa:fa-bug fas:fa-x",)),), ())
+
+    labels = read_mermaid(to_mermaid(graph), keep=True).nodes["n0"]
+
+    assert not any("$$" in line or ":fa-" in line for line in labels)
+
+
 def test_tasks_that_are_called_as_others_parts_stay_apart() -> None:
     names = ["a", "a_0", "a_1", "a_join", "n0", "n1", "task", "task-a"]
     with Workflow("apart") as workflow:
