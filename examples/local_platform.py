@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from eventflow import TaskStatus
+from eventflow.errors import EventflowError
 from eventflow.model.graph import Edge, Graph, Kind, Node, Progress
 from eventflow.model.svg import to_svg
 
@@ -67,7 +68,13 @@ def graph(picture: dict[str, Any]) -> str:
     ]
     execution = picture["execution"]
     graph = Graph(execution["workflow"], execution["namespace"], tuple(nodes), tuple(edges))
-    stands = {run["task"]: Progress(TaskStatus(run["status"])) for run in picture["runs"]}
+    # Of an execution whose workflow nobody knows any more there are runs and no tasks.
+    names = {node.label for node in nodes}
+    stands = {
+        run["task"]: Progress(TaskStatus(run["status"]))
+        for run in picture["runs"]
+        if run["task"] in names
+    }
     return to_svg(graph.with_progress(stands))
 
 
@@ -98,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         try:
             take(json.loads(self.rfile.read(size)))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, EventflowError):
             self.send_error(400)
             return
         self.send_response(204)

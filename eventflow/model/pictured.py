@@ -1,6 +1,6 @@
 """What can be drawn: the pictures that everything with a graph has."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 from eventflow.model.dot import to_dot
 from eventflow.model.graph import Graph
@@ -12,7 +12,7 @@ from eventflow.model.svg import to_svg
 MOST_IN_NOTEBOOK = 400
 
 
-class Pictured:
+class Pictured(ABC):
     """Has a graph, and so its pictures."""
 
     @abstractmethod
