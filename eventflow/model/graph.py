@@ -126,7 +126,9 @@ class Graph:
     """Nodes in the order in which they are read, and edges, at most one from one node to another.
 
     Attributes:
+        namespace: May be empty where there is none.
         about: What the title says beside the name, such as which execution it shows.
+        noun: What it is the graph of, for the title.
 
     Raises:
         DefinitionError: If two nodes have one id, or an edge has an end that is no node.
@@ -137,6 +139,7 @@ class Graph:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     about: str = ""
+    noun: str = "workflow"
 
     def __post_init__(self) -> None:
         ids = {node.id for node in self.nodes}
@@ -151,8 +154,9 @@ class Graph:
 
     @property
     def title(self) -> str:
-        title = f"workflow {self.name} (namespace {self.namespace})"
-        return f"{title}, {self.about}" if self.about else title
+        namespace = f" (namespace {self.namespace})" if self.namespace else ""
+        about = f", {self.about}" if self.about else ""
+        return f"{self.noun} {self.name}{namespace}{about}"
 
     def with_progress(self, progress: Mapping[str, Progress], about: str = "") -> "Graph":
         """The same with how its tasks stand, by their labels; a task left out has not run.

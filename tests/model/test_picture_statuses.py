@@ -10,10 +10,11 @@ from picture_kit import read_dot, read_mermaid, standing, svg
 
 from eventflow import BashOperator, PythonOperator, TaskStatus, Workflow
 from eventflow.model.dot import to_dot
-from eventflow.model.graph import BORDERS, SIGNS, Progress
+from eventflow.model.graph import BORDERS, SIGNS, Edge, Graph, Kind, Link, Node, Progress
 from eventflow.model.graphjson import to_json
 from eventflow.model.mermaid import to_mermaid
 from eventflow.model.picture import to_text
+from eventflow.model.pictured import Pictured
 from eventflow.model.records import ItemCounts
 from eventflow.model.svg import DARK, LIGHT, NAME, to_svg
 
@@ -150,6 +151,27 @@ def test_who_cannot_see_the_svg_is_told_all_of_it() -> None:
         "task a, BashOperator, starts first, RUNNING, 4/10 items, 1 failed. "
         "task b, BashOperator, has not run; after task a (START on SUCCESS)."
     )
+
+
+class Steps(Pictured):
+    """What is no workflow and has a graph all the same."""
+
+    def to_graph(self) -> Graph:
+        nodes = (
+            Node("step:a", Kind.TASK, "a", progress=Progress(TaskStatus.SUCCESS)),
+            Node("step:b", Kind.TASK, "b", ("joins",), mapped=True, progress=Progress()),
+        )
+        edges = (Edge("step:a", "step:b", ("foreach",), Link.MAP),)
+        return Graph("diamond", "", nodes, edges, noun="flow")
+
+
+def test_whatever_has_a_graph_has_all_the_pictures() -> None:
+    steps = Steps()
+
+    assert read_mermaid(steps.to_mermaid()).edges == [("n0", "n1", ["foreach"])]
+    assert read_dot(steps.to_dot()).nodes["n1"][:2] == ["b", "joins"]
+    assert json.loads(steps.to_json())["nodes"][0]["id"] == "step:a"
+    assert svg(steps._repr_html_() or "")[0].text == "flow diamond"
 
 
 def test_a_notebook_shows_the_svg_whose_style_is_for_itself_only(one_of_each: Workflow) -> None:
