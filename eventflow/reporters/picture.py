@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from eventflow.model.graph import operator_name
+from eventflow.model.drawing import operator_name
 from eventflow.model.operator import Operator
 from eventflow.model.records import TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus, WorkflowStatus
