@@ -151,12 +151,13 @@ class Story:
             taken=[list(triple) for triple in taken],
         )
 
-    def report_item(
-        self, kind: str, execution_id: int, task: str, item_id: int, **more: Any
+    def report_run(
+        self, kind: str, execution_id: int, task: str, run_id: int, **more: Any
     ) -> list[Decision]:
-        """An executor says something about an item (S43)."""
-        run = self.world.executions[execution_id].run(item_id, task)
-        assert run is not None
+        """An executor says something about a run, or an item of one (S43)."""
+        run = self.world.executions[execution_id].run(run_id, task)
+        if run is None:
+            raise KeyError(f"run {run_id} is not in the picture")
         return self._report(kind, execution_id, run, **more)
 
     def end(self, kind: str, execution_id: int, *tasks: str, **more: Any) -> None:

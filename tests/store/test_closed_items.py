@@ -31,7 +31,7 @@ def test_items_that_never_start_end_stopped_with_a_step_of_their_own(
     story = Story(both, clock, flow(on_item_failure="stop"))
     story.run("w")
     story.expand(1, "map", [4])
-    story.report_item("failed", 1, "map", 2, retryable=False)
+    story.report_run("failed", 1, "map", 2, retryable=False)
 
     for store in both:
         assert histories(store, 3, 3) == [INIT_STOPPED] * 3
@@ -69,7 +69,7 @@ def test_a_replay_holds_the_steps_and_rows_of_closed_items_against_what_was_kept
     story = Story(both, clock, flow(on_item_failure="stop"))
     story.run("w")
     story.expand(1, "map", [4])
-    story.report_item("failed", 1, "map", 2, retryable=False)
+    story.report_run("failed", 1, "map", 2, retryable=False)
     memory = both[1]
     assert isinstance(memory, MemoryStore)
     shelves = memory._shelves
