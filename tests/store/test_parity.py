@@ -85,7 +85,10 @@ def act(story: Story, kind: str, what: Any) -> None:
         case "cut":
             story.batch(event("recall"), limit=what)
         case "expand":
-            for place in waiting_maps(story):
+            waiting = waiting_maps(story)
+            if not waiting:
+                story.run("fan")
+            for place in waiting or waiting_maps(story):
                 expand(story, *place, what)
         case "all":
             for place in alive_in(story):
