@@ -218,7 +218,8 @@ def fleet(scheduler: Recorder, flows: Path) -> None:
     for _ in range(2):
         scheduler.outcome("find", SUCCESS, result=[1, 2, 3])
         scheduler.outcome("load", FAILED, after=5)
-        scheduler.outcome("load", RUNNING)
+        for _ in range(2):
+            scheduler.outcome("load", RUNNING)
         stopped = scheduler.run("fleet")
         scheduler.advance(seconds=10)
     scheduler.stop_workflow(stopped, "enough")  # the other is half way when the story ends

@@ -23,9 +23,7 @@ with Workflow("fleet") as fleet:
         "wash", bash_command="true", max_active_items=1, on_item_failure="stop", allow_failure=True
     ).map(["red", "green", "blue"])
     report = PythonOperator("report", work, op_args=[drive.output, parcels.output.or_none])
-    few = BashOperator("few", bash_command="true", max_items=2, allow_failure=True).map(
-        find.output
-    )
+    few = BashOperator("few", bash_command="true", max_items=2, allow_failure=True).map(find.output)
     find >> load >> drive
     find >> few
     parcels.start_after(load)
