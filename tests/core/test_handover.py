@@ -109,7 +109,7 @@ def stop(bench: Bench, live: LiveExecution, oracle: Oracle, run_id: int) -> None
     assert run is not None
     bench.task(live, run.task, TaskAction.STOP)
     # Of a map all items are stopped: those that were told to, and those that held nothing.
-    items = live.items[run.parent] if run.parent in live.items else None
+    items = live.items.get(run.parent)
     for stopped in list(items.alive.values()) if items is not None else [run]:
         if stopped.id in oracle.held:
             bench.report("stopped", stopped.id, stopped.attempt)
