@@ -143,6 +143,39 @@ def test_an_item_of_a_recording_that_was_changed_is_found(tmp_path: Path, change
 
 
 @pytest.mark.rule("S9", "S43")
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("task_history", "at", 7),
+        ("task_history", "reason", "another"),
+        ("result", "task_execution_id", 99_999),
+        ("attempt_failure", "message", "another"),
+    ],
+)
+def test_what_is_kept_of_an_item_is_compared(
+    tmp_path: Path, table: str, column: str, value: Any
+) -> None:
+    """The last of each table: of history it is the step of an item that was closed."""
+    items = rows_of(RECORDINGS[-1], "task_execution", lambda row: row["parent"] > 0)
+    closed = {row["id"] for row in items if row["began_at"] is None and row["status"] == "STOPPED"}
+    wanted = closed if table == "task_history" else {row["id"] for row in items}
+    lines = RECORDINGS[-1].read_text().splitlines()
+    columns = json.loads(lines[0])["columns"][table]
+    for number, line in reversed(list(enumerate(lines))):
+        row = json.loads(line).get(table)
+        if row is not None and row[columns.index("task_execution_id")] in wanted:
+            row[columns.index(column)] = value
+            lines[number] = json.dumps({table: row})
+            break
+    path = tmp_path / "changed.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+
+    found = replayed(path, tmp_path / "code")
+
+    assert {one.what.removeprefix("rows of ") for one in found.differences} == {table}
+
+
+@pytest.mark.rule("S9", "S43")
 def test_a_recording_of_before_there_were_items_is_compared_in_the_columns_that_it_has(
     tmp_path: Path,
 ) -> None:
