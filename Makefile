@@ -19,6 +19,9 @@ test: $(VENV)/.dev
 test-pictures: $(VENV)/.dev
 	$(BIN)/pytest -q tests/model/check_pictures.py
 
+crash: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -q -m long tests/crash
+
 check: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

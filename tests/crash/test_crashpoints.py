@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import invariants
 import pytest
 from journal import append_and_sync, overlapping, read
 from place import DEADLINE_S, Place
@@ -22,7 +23,6 @@ from eventflow.crashpoints import COMMITS, ONCE, OTHERS, POINTS, STAGES, VARIABL
 from eventflow.model.records import WorkflowExecution
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.remote import RemoteClient
-from tests.store import invariants
 
 SOURCE = Path(crashpoints.__file__).parent
 # What tasks do so that each point is reached: they draw, keep data, emit, fail once and wait for a
@@ -189,6 +189,7 @@ def check(place: Place, executions: list[WorkflowExecution]) -> None:
     assert invariants.broken(place.folder / "store.db") == []
 
 
+@pytest.mark.long
 @pytest.mark.rule("S2", "S10", "S11", "S28")
 @pytest.mark.parametrize("point", sorted(POINTS - IN_THREADS - PARKING))
 def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(place: Place, point: str) -> None:
@@ -226,6 +227,7 @@ def test_a_kill_around_the_marks_of_threads_loses_nothing(tmp_path: Path, point:
     assert invariants.broken(tmp_path / "s.db") == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("point", sorted(PARKING))
 def test_a_kill_while_executions_are_parked_loses_none(place: Place, point: str) -> None:
     assert place.serve(), place.log
