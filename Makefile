@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures crash check bench bench-smoke rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
