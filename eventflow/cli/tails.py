@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eventflow.model.records import TaskExecution
+from eventflow.model.status import ALIVE, ENDED, TaskStatus
+from eventflow.runtime.items import each_item
 from eventflow.store.ports import Store
 
 _CHUNK = 64 * 1024
@@ -46,12 +48,17 @@ class _Tail:
 
 
 class Tails:
-    """The logs of many attempts, each read on from where it was left."""
+    """The logs of many attempts, each read on from where it was left.
+
+    No file stays open, and of a mapped task only those are looked at that may have grown: the items
+    that are alive, and those that have ended since the last look.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._tails: dict[tuple[int, int], _Tail] = {}
         self._done: set[tuple[int, int]] = set()
+        self._maps: dict[int, _Ended] = {}
 
     def new_lines(self, runs: Iterable[TaskExecution]) -> Iterator[LogLine]:
         """What was written since the last look, in order of runs and attempts.
@@ -59,19 +66,69 @@ class Tails:
         A run that has ended is read to its end, once.
         """
         for run in runs:
-            for attempt in range(1, run.attempt + 1):
-                key = (run.id, attempt)
-                if key in self._done:
-                    continue
-                path = self._store.log_path(
-                    run.workflow_execution_id, run.task_name, run.sequence_number, attempt
-                )
-                if path is None:
-                    continue
-                over = run.ended or attempt < run.attempt
-                tail = self._tails.setdefault(key, _Tail(path))
-                for text in tail.lines(last=over):
-                    yield LogLine(run, attempt, text)
-                if over:
-                    self._done.add(key)
-                    del self._tails[key]
+            if run.items is None:
+                yield from self._of(run, self._done)
+            else:
+                yield from self._of_items(run)
+
+    def _of_items(self, run: TaskExecution) -> Iterator[LogLine]:
+        ended = self._maps.setdefault(run.id, _Ended())
+        done: set[tuple[int, int]] = set()
+        for item in ended.since(self._store, run):
+            yield from self._of(item, done)
+        if not run.ended:
+            for item in each_item(self._store, run, _MAY_WRITE):
+                yield from self._of(item, done)
+
+    def _of(self, run: TaskExecution, done: set[tuple[int, int]]) -> Iterator[LogLine]:
+        never_began = run.begin_date is None and run.status is TaskStatus.STOPPED
+        if run.taken_from is not None or never_began:
+            return
+        for attempt in range(1, run.attempt + 1):
+            key = (run.id, attempt)
+            if key in done:
+                continue
+            path = self._store.log_path(
+                run.workflow_execution_id,
+                run.task_name,
+                run.sequence_number,
+                attempt,
+                run.item if run.item is not None else -1,
+            )
+            if path is None:
+                continue
+            over = run.ended or attempt < run.attempt
+            tail = self._tails.setdefault(key, _Tail(path))
+            for text in tail.lines(last=over):
+                yield LogLine(run, attempt, text)
+            if over and (run.item is None or run.ended):
+                done.add(key)
+                del self._tails[key]
+
+
+_MAY_WRITE = ALIVE - {TaskStatus.INIT, TaskStatus.QUEUED}
+
+
+class _Ended:
+    """Which items of a run have been seen to have ended: all below a number, and some behind it."""
+
+    def __init__(self) -> None:
+        self._below = 0
+        self._behind: set[int] = set()
+        self._count = 0
+
+    def since(self, store: Store, run: TaskExecution) -> Iterator[TaskExecution]:
+        """The items that have ended since the last look; asks only where some have."""
+        by_status = run.items.by_status if run.items is not None else {}
+        count = sum(number for status, number in by_status.items() if status in ENDED)
+        if count == self._count:
+            return
+        self._count = count
+        for item in each_item(store, run, ENDED, after=self._below - 1):
+            number = item.item or 0
+            if number not in self._behind:
+                self._behind.add(number)
+                yield item
+        while self._below in self._behind:
+            self._behind.discard(self._below)
+            self._below += 1

@@ -1,0 +1,97 @@
+"""The items of a run of a mapped task as they are asked about: one, all, the failed ones (S43)."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from eventflow.errors import NotFoundError
+from eventflow.model.itemname import in_brackets
+from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecution
+from eventflow.model.status import TaskStatus
+from eventflow.store.ports import Store
+
+PAGE = 1000
+
+
+class FailedItem(NamedTuple):
+    """An item that has failed, and how its last attempt did."""
+
+    item: TaskExecution
+    failure: AttemptFailure | None
+
+    def __str__(self) -> str:
+        """For people: `work[17]: ValueError: no such day`."""
+        why = self.item.reason
+        if self.failure is not None:
+            why = f"{self.failure.type_name}: {self.failure.message}"
+        tries = f", attempt {self.item.attempt}" if self.item.attempt > 1 else ""
+        return f"{self.item.task_name}{in_brackets(self.item.index)}{tries}: {why}"
+
+
+def run_of(
+    execution: WorkflowExecution, task: str, sequence_number: int | None = None
+) -> TaskExecution | None:
+    """The run of that number, or the newest one."""
+    found = [
+        run
+        for run in execution.tasks
+        if run.task_name == task and sequence_number in (None, run.sequence_number)
+    ]
+    return max(found, key=lambda run: run.sequence_number, default=None)
+
+
+def each_item(
+    store: Store,
+    run: TaskExecution,
+    statuses: Iterable[TaskStatus] = (),
+    *,
+    after: int = -1,
+    limit: int | None = None,
+) -> Iterator[TaskExecution]:
+    """The items of a run in their order, read page by page; at most `limit`."""
+    wanted, left = tuple(statuses), limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        page = store.items(run.id, statuses=wanted, after=after, limit=size)
+        yield from page
+        if len(page) < size or page[-1].item is None:
+            return
+        after = page[-1].item
+        left = None if left is None else left - len(page)
+
+
+def item_at(store: Store, run: TaskExecution, index: tuple[int, ...]) -> TaskExecution:
+    """The item with an index.
+
+    Raises:
+        NotFoundError: If there is none; says how many there are.
+    """
+    what = f"{run.task_name}{in_brackets(index)}"
+    shape = store.shape(run.id)
+    if shape is None:
+        why = "it is no mapped task" if run.ended else "its items are not counted yet, if it is one"
+        raise NotFoundError(f"{run.label} has no item {what}: {why}")
+    if len(index) != shape.depth:
+        raise NotFoundError(
+            f"{what} is no item: those of {run.label} are named by {shape.depth} numbers each"
+        )
+    try:
+        number = shape.range_of(index).start
+    except IndexError:
+        raise NotFoundError(
+            f"{run.label} has no item {what}; it has {shape.count}, counted from 0"
+        ) from None
+    return store.items(run.id, after=number - 1, limit=1)[0]
+
+
+def failed_items(store: Store, run: TaskExecution, limit: int) -> list[FailedItem]:
+    """The first items that have failed, at most `limit`; asks the store only where there is one."""
+    if run.items is None or not run.items.by_status.get(TaskStatus.FAILED):
+        return []
+    found = store.items(run.id, statuses=[TaskStatus.FAILED], limit=limit)
+    return [FailedItem(item, next(reversed(store.failures(item.id)), None)) for item in found]
+
+
+def left_out(run: TaskExecution, shown: int) -> str:
+    """`and 17 more`; empty when all that failed are shown."""
+    failed = run.items.by_status.get(TaskStatus.FAILED, 0) if run.items is not None else 0
+    return f"and {failed - shown} more" if failed > shown else ""
