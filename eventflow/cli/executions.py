@@ -234,7 +234,8 @@ app.command()(items)
 def explain(
     execution_id: options.ExecutionId,
     task: Annotated[
-        str | None, typer.Argument(help="One task, with the whole chain of causes.")
+        str | None,
+        typer.Argument(help="One task, or item as 'work[17]', with the whole chain of causes."),
     ] = None,
     sequence: Annotated[
         int | None,

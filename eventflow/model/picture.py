@@ -13,7 +13,7 @@ from eventflow.model.graph import (
     starts_with_execution,
 )
 from eventflow.model.keys import RESERVED
-from eventflow.model.phrase import phrase
+from eventflow.model.phrase import over_what, phrase
 from eventflow.model.status import TaskAction
 from eventflow.model.svg import draw
 from eventflow.model.workflow import Workflow
@@ -112,6 +112,8 @@ def _task_lines(workflow: Workflow, name: str) -> list[str]:
         namespace, child = task.runs_workflow
         where = f" of namespace {namespace}" if namespace != workflow.namespace else ""
         lines.append(_row("runs", f"workflow {child}{where}"))
+    if task.mapped is not None:
+        lines.append(_row("mapped", f"over {over_what(task.mapped)}"))
     if task.takes:
         lines.append(_row("takes", f"the output of {', '.join(task.takes)}"))
     return lines

@@ -18,13 +18,17 @@ class FailedItem(NamedTuple):
     item: TaskExecution
     failure: AttemptFailure | None
 
+    @property
+    def why(self) -> str:
+        """The exception: `ValueError: no such day`."""
+        if self.failure is None:
+            return self.item.reason
+        return f"{self.failure.type_name}: {self.failure.message}"
+
     def __str__(self) -> str:
         """For people: `work[17]: ValueError: no such day`."""
-        why = self.item.reason
-        if self.failure is not None:
-            why = f"{self.failure.type_name}: {self.failure.message}"
         tries = f", attempt {self.item.attempt}" if self.item.attempt > 1 else ""
-        return f"{self.item.task_name}{in_brackets(self.item.index)}{tries}: {why}"
+        return f"{self.item.task_name}{in_brackets(self.item.index)}{tries}: {self.why}"
 
 
 def run_of(
