@@ -41,9 +41,8 @@ def over_what(mapped: Mapped) -> str:
     for axis in mapped.axes:
         match axis:
             case Given(elements):
-                told.append(
-                    "1 given item" if len(elements) == 1 else f"{len(elements)} given items"
-                )
+                many = "" if len(elements) == 1 else "s"
+                told.append(f"{len(elements)} given item{many}")
             case Each(output) if output.at:
                 told.append(f"each item's output of {output.task_name}")
             case Each(output):
