@@ -58,7 +58,7 @@ class Tails:
         self._store = store
         self._tails: dict[tuple[int, int], _Tail] = {}
         self._done: set[tuple[int, int]] = set()
-        self._maps: dict[int, _Ended] = {}
+        self._maps: dict[int, _Items] = {}
 
     def new_lines(self, runs: Iterable[TaskExecution]) -> Iterator[LogLine]:
         """What was written since the last look, in order of runs and attempts.
@@ -72,13 +72,10 @@ class Tails:
                 yield from self._of_items(run)
 
     def _of_items(self, run: TaskExecution) -> Iterator[LogLine]:
-        ended = self._maps.setdefault(run.id, _Ended())
+        seen = self._maps.setdefault(run.id, _Items(self._store))
         done: set[tuple[int, int]] = set()
-        for item in ended.since(self._store, run):
+        for item in seen.to_read(run):
             yield from self._of(item, done)
-        if not run.ended:
-            for item in each_item(self._store, run, _MAY_WRITE):
-                yield from self._of(item, done)
 
     def _of(self, run: TaskExecution, done: set[tuple[int, int]]) -> Iterator[LogLine]:
         never_began = run.begin_date is None and run.status is TaskStatus.STOPPED
@@ -106,29 +103,42 @@ class Tails:
                 del self._tails[key]
 
 
-_MAY_WRITE = ALIVE - {TaskStatus.INIT, TaskStatus.QUEUED}
+_OPENED = ALIVE - {TaskStatus.INIT}
+# Items that are so near to each other are asked for together.
+_NEAR = 100
 
 
-class _Ended:
-    """Which items of a run have been seen to have ended: all below a number, and some behind it."""
+class _Items:
+    """Which items of one run are to be read: it has seen all below a number, which end in any
+    order; but they are opened in theirs, so that few are alive at once.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._alive: set[int] = set()
         self._below = 0
-        self._behind: set[int] = set()
-        self._count = 0
 
-    def since(self, store: Store, run: TaskExecution) -> Iterator[TaskExecution]:
-        """The items that have ended since the last look; asks only where some have."""
-        by_status = run.items.by_status if run.items is not None else {}
-        count = sum(number for status, number in by_status.items() if status in ENDED)
-        if count == self._count:
-            return
-        self._count = count
-        for item in each_item(store, run, ENDED, after=self._below - 1):
-            number = item.item or 0
-            if number not in self._behind:
-                self._behind.add(number)
-                yield item
-        while self._below in self._behind:
-            self._behind.discard(self._below)
-            self._below += 1
+    def to_read(self, run: TaskExecution) -> Iterator[TaskExecution]:
+        """The items that have ended since the last look, and those that are alive."""
+        opened = [] if run.ended else list(each_item(self._store, run, _OPENED))
+        alive = {item.item or 0 for item in opened}
+        total = run.items.total if run.items is not None else 0
+        below = total if run.ended else max([self._below, *(number + 1 for number in alive)])
+        new = sorted(self._alive - alive) + [n for n in range(self._below, below) if n not in alive]
+        self._alive, self._below = alive, below
+        yield from self._numbered(run, new)
+        yield from (item for item in opened if item.status is not TaskStatus.QUEUED)
+
+    def _numbered(self, run: TaskExecution, numbers: list[int]) -> Iterator[TaskExecution]:
+        """The items with these numbers, which go up."""
+        begin = 0
+        for place, number in enumerate(numbers):
+            last = place + 1 == len(numbers)
+            if last or numbers[place + 1] - number > _NEAR:
+                wanted = set(numbers[begin : place + 1])
+                first = numbers[begin]
+                found = each_item(
+                    self._store, run, ENDED, after=first - 1, limit=number - first + 1
+                )
+                yield from (item for item in found if item.item in wanted)
+                begin = place + 1
