@@ -8,13 +8,15 @@ from eventflow.cli.tails import LogLine, Tails
 from eventflow.clock import SystemClock
 from eventflow.errors import NotFoundError
 from eventflow.model.records import TaskExecution, WorkflowExecution
-from eventflow.runtime.items import item_at
+from eventflow.model.status import TaskStatus
+from eventflow.runtime.items import each_item, item_at
 from eventflow.runtime.remote import RemoteClient
 from eventflow.store.ports import Store
 
 # Nobody rings a bell for a line in a file.
 LOOK_S = 0.2
 _SHARE = 5
+_LOOKED_THROUGH = 1000
 
 
 def print_logs(
@@ -53,12 +55,11 @@ def print_logs(
         if index:
             runs = _items_of(store, runs, index, may_come=follow and not execution.ended)
         for run in runs:
-            if run.id in told or as_json:
-                continue
-            told.add(run.id)
-            elsewhere = _log_elsewhere(store, execution, run)
-            if elsewhere is not None:
-                note(f"{run.label} was taken over; its log is in execution {elsewhere}")
+            if run.id not in told and not as_json:
+                _say_elsewhere(store, execution, run)
+            # A mapped task has no items at first, and nobody knows which are taken over.
+            if run.items is not None or run.ended:
+                told.add(run.id)
         looked_at = clock.monotonic()
         printer.show(tails.new_lines(runs))
         if not follow or execution.ended:
@@ -84,19 +85,30 @@ def _items_of(
     return found
 
 
-def _log_elsewhere(store: Store, execution: WorkflowExecution, run: TaskExecution) -> int | None:
-    """The execution in which the work was done that a run stands for, if it stands for another."""
-    if run.taken_from is None:
-        return None
-    if run.item is not None:
-        origin = store.task_execution(run.taken_from)
-        return origin.workflow_execution_id if origin is not None else None
+def _say_elsewhere(store: Store, execution: WorkflowExecution, run: TaskExecution) -> None:
+    """Note where the log of a run is, or of items of it, whose work was done elsewhere (S31)."""
+    if run.taken_from is not None:
+        where = _home_of(store, execution, run.taken_from)
+        if where is not None:
+            note(f"{run.label} was taken over; its log is in execution {where}")
+    elif run.items is not None and execution.retry_of is not None:
+        ended = each_item(store, run, [TaskStatus.SUCCESS], limit=_LOOKED_THROUGH)
+        taken = next((one.taken_from for one in ended if one.taken_from is not None), None)
+        origin = store.task_execution(taken) if taken is not None else None
+        if origin is not None:
+            where = origin.workflow_execution_id
+            note(f"items of {run.label} were taken over; their logs are in execution {where}")
+
+
+def _home_of(store: Store, execution: WorkflowExecution, run_id: int) -> int | None:
+    """The execution of a run that was taken over, or of an item that was."""
     found: WorkflowExecution | None = execution
     while found is not None:
-        if any(one.id == run.taken_from for one in found.tasks):
+        if any(one.id == run_id for one in found.tasks):
             return found.id
         found = store.execution(found.retry_of) if found.retry_of is not None else None
-    return None
+    origin = store.task_execution(run_id)
+    return origin.workflow_execution_id if origin is not None else None
 
 
 def _next(remote: RemoteClient, execution: WorkflowExecution, seconds: float) -> WorkflowExecution:

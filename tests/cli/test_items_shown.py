@@ -166,6 +166,40 @@ def test_check_and_show_say_over_what_a_task_is_mapped(ran: tuple[Shell, str]) -
         assert "  mapped    over 2 given items\n" in text
 
 
+@pytest.mark.rule("S31", "S43")
+def test_after_a_retry_the_logs_of_items_that_were_taken_over_are_where_they_ran(
+    shell: Shell,
+) -> None:
+    flow = """
+from eventflow import PythonOperator, Workflow
+
+def work(path):
+    print("in", path)
+    with open(path) as file:
+        return file.read()
+
+with Workflow("reads") as reads:
+    PythonOperator("work", work).map(["one", "two"])
+"""
+    (shell.folder / "reads.py").write_text(flow)
+    (shell.folder / "one").write_text("1")
+    assert shell("run", "reads.py").returncode == 1
+    (shell.folder / "two").write_text("2")
+
+    with shell.begin("serve", "reads.py") as serving:
+        serving.line("ready")
+        again = shell("execution", "retry", 1, "--wait")
+        logs = shell("execution", "logs", 2)
+        taken = shell("execution", "explain", 2, "work[0]").stdout
+        of_one = shell("execution", "logs", 2, "work[0]")
+
+    assert again.returncode == 0, again.stderr
+    assert logs.stdout.splitlines() == ["==> work[1] #1, attempt 1 <==", "in two"]
+    assert "items of work #1 were taken over; their logs are in execution 1" in logs.stderr
+    assert "it was taken over from execution 1: nothing ran here" in taken
+    assert "work[0] #1 was taken over; its log is in execution 1" in of_one.stderr
+
+
 def open_logs() -> int:
     """How many logs this process has open."""
     links = (os.path.realpath(fd) for fd in Path("/proc/self/fd").iterdir())
