@@ -131,7 +131,7 @@ class ItemsExplained:
     """How the items of a run of a mapped task stand (S43).
 
     Attributes:
-        over: What it is mapped over, in words.
+        over: Over what it is mapped: `for each item of fan`.
         waits: Those that have not ended.
         failed: The first of those that have failed; `counts` says how many there are.
     """

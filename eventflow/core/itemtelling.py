@@ -12,7 +12,7 @@ When = Callable[[datetime], str]
 
 def items_in_words(task: str, items: ItemsExplained, when: When) -> list[str]:
     """How they stand, how many wait for what, and the first that failed."""
-    over = f"mapped over {items.over}: " if items.over else ""
+    over = f"runs {items.over}: " if items.over else ""
     lines = [f"{over}{items.counts}"]
     lines += [_wait(wait, when) for wait in items.waits]
     for one in items.failed:

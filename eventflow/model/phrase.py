@@ -1,4 +1,4 @@
-"""A condition, or a map, in words: for pictures, listings and "what is being waited for"."""
+"""A condition in words: for pictures, listings and "what is being waited for". One line each."""
 
 from eventflow.model.condition import (
     AllOf,
@@ -8,7 +8,6 @@ from eventflow.model.condition import (
     Not,
     TaskStatusCondition,
 )
-from eventflow.model.mapped import Along, Each, Given, Mapped
 from eventflow.model.status import TaskStatus
 
 
@@ -33,23 +32,6 @@ def phrase(condition: Condition) -> str:
 def statuses(wanted: frozenset[TaskStatus]) -> str:
     """A set of wanted statuses: `SUCCESS or SKIPPED`, in the order of the enum."""
     return " or ".join(status.value for status in TaskStatus if status in wanted)
-
-
-def over_what(mapped: Mapped) -> str:
-    """What a map is over: `the output of fan`, `3 given items`; of several axes each by itself."""
-    told: list[str] = []
-    for axis in mapped.axes:
-        match axis:
-            case Given(elements):
-                many = "" if len(elements) == 1 else "s"
-                told.append(f"{len(elements)} given item{many}")
-            case Each(output) if output.at:
-                told.append(f"each item's output of {output.task_name}")
-            case Each(output):
-                told.append(f"the output of {output.task_name}")
-            case Along(outputs):
-                told += [f"the items of {output.task_name}" for output in outputs]
-    return ", and ".join(dict.fromkeys(told))
 
 
 def _joined(condition: Condition, word: str) -> str:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from eventflow.core.explanation import ItemFailed, ItemOrigin, ItemsExplained, ItemsWait
 from eventflow.model.arguments import Output
+from eventflow.model.drawing import map_words
 from eventflow.model.mapped import Along, Each, Given, Mapped
-from eventflow.model.phrase import over_what
 from eventflow.model.records import TaskExecution
 from eventflow.model.settings import TaskSettings
 from eventflow.model.status import TaskStatus
@@ -36,7 +36,7 @@ def explain_items(
     ]
     return ItemsExplained(
         counts=run.items,
-        over=over_what(mapped) if mapped is not None else "",
+        over=map_words(mapped) if mapped is not None else "",
         waits=() if run.ended else tuple(_waits(store, run, settings)),
         failed=tuple(failed),
     )

@@ -162,8 +162,8 @@ def test_what_is_no_item_is_refused_in_one_line(
 def test_check_and_show_say_over_what_a_task_is_mapped(ran: tuple[Shell, str]) -> None:
     shell, _ = ran
     for text in (shell("check", "mapped.py").stdout, shell("workflow", "show", "mapped").stdout):
-        assert "  mapped    over the output of fan\n" in text
-        assert "  mapped    over 2 given items\n" in text
+        assert "  runs      for each item of fan\n" in text
+        assert "  runs      for each of 2 items\n" in text
 
 
 @pytest.mark.rule("S31", "S43")

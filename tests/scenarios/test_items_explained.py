@@ -50,7 +50,7 @@ def test_a_map_says_how_many_items_wait_for_what_and_which_failed(busy: VirtualS
     lines = told(busy, "work")
 
     assert lines[0] == "work #1 of execution 1 is RUNNING (10 items)."
-    assert "  mapped over the output of fan: 1/10 items, 1 failed" in lines
+    assert "  runs for each item of fan: 1/10 items, 1 failed" in lines
     assert "  2 items are RUNNING" in lines
     (queued,) = [line for line in lines if "QUEUED" in line]
     assert queued.startswith("  2 items are QUEUED: waits for a slot of pool 'few'")
@@ -61,7 +61,7 @@ def test_a_map_says_how_many_items_wait_for_what_and_which_failed(busy: VirtualS
     assert "  work[0] failed: RuntimeError: it was to fail" in lines
     assert any(line.startswith("  pool few: 2 slots, 2 held") for line in lines)
     short = tell(busy.explain(1), str)
-    assert "  mapped over the output of fan: 1/10 items, 1 failed" in short
+    assert "  runs for each item of fan: 1/10 items, 1 failed" in short
 
 
 @pytest.mark.rule("S42", "S43")
