@@ -10,11 +10,10 @@ from eventflow.cli.opened import find_execution, find_task, open_client
 from eventflow.cli.printing import lasted, plain, say, say_json
 from eventflow.cli.screens import screen, table
 from eventflow.clock import SystemClock
-from eventflow.errors import NotFoundError
 from eventflow.model.itemname import in_brackets
-from eventflow.model.records import TaskExecution, WorkflowExecution
+from eventflow.model.records import TaskExecution
 from eventflow.model.status import TaskStatus
-from eventflow.runtime.items import each_item, run_of
+from eventflow.runtime.items import each_item, map_of
 from eventflow.store.ports import Store
 
 COLUMNS = ("item", "status", "attempts", "began", "ended", "duration", "note")
@@ -58,7 +57,7 @@ def items(
     with open_client(store) as remote:
         execution = find_execution(remote.store, execution_id)
         find_task(remote.store, execution, task)
-        run = _run(execution, task, sequence)
+        run = map_of(remote.store, execution, task, sequence)
         wanted = tuple(status or ())
         if as_json:
             found = each_item(remote.store, run, wanted, after=after, limit=limit)
@@ -71,17 +70,6 @@ def items(
         _show(
             run, list(found), limit, command(f"execution items {execution_id} {task}{same}", store)
         )
-
-
-def _run(execution: WorkflowExecution, task: str, sequence: int | None) -> TaskExecution:
-    run = run_of(execution, task, sequence)
-    if run is None:
-        which = "not started" if sequence is None else f"no run {sequence}"
-        raise NotFoundError(f"task {task!r} of execution {execution.id} has {which}")
-    if run.items is None:
-        why = f" ({run.reason})" if run.reason else ""
-        raise NotFoundError(f"{run.label} has no items; it is {run.status.value}{why}")
-    return run
 
 
 def _show(run: TaskExecution, found: list[TaskExecution], limit: int, asked: str) -> None:

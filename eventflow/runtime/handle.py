@@ -11,7 +11,7 @@ from eventflow.model.pictured import Pictured
 from eventflow.model.records import TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.runtime.client import DECIDED_WITHIN_S, Client
-from eventflow.runtime.items import each_item, run_of
+from eventflow.runtime.items import each_item, map_of, run_of
 from eventflow.runtime.picturing import graph_of_execution
 
 
@@ -114,8 +114,8 @@ class ExecutionHandle(Pictured):
         Raises:
             NotFoundError: If there is no such run, or it has no items.
         """
-        run, wanted = self._map(task_name, sequence_number), tuple(map(TaskStatus, statuses))
-        return each_item(self._client.store, run, wanted)
+        store, wanted = self._client.store, tuple(map(TaskStatus, statuses))
+        return each_item(store, map_of(store, self.record, task_name, sequence_number), wanted)
 
     def item_results(
         self, task_name: str, *, sequence_number: int | None = None
@@ -124,23 +124,13 @@ class ExecutionHandle(Pictured):
 
         `dict(handle.item_results("work"))[17,]` is what item 17 returned. Raises as `items` does.
         """
-        run, store = self._map(task_name, sequence_number), self._client.store
+        store = self._client.store
+        run = map_of(store, self.record, task_name, sequence_number)
         return (
             (item.index, json.loads(text))
             for item in each_item(store, run, [TaskStatus.SUCCESS])
             if (text := store.result(item.id)) is not None
         )
-
-    def _map(self, task_name: str, sequence_number: int | None) -> TaskExecution:
-        """The run of a mapped task that is asked about."""
-        run = run_of(self.record, task_name, sequence_number)
-        if run is None:
-            which = f"no run {sequence_number}" if sequence_number is not None else "not started"
-            raise NotFoundError(f"task {task_name!r} of workflow execution {self.id} has {which}")
-        if run.items is None:
-            why = f" ({run.reason})" if run.reason else ""
-            raise NotFoundError(f"{run.label} has no items; it is {run.status.value}{why}")
-        return run
 
     def _no_result(self, task_name: str) -> str:
         text = f"task {task_name!r} has no success in workflow execution {self.id}"

@@ -11,7 +11,7 @@ from eventflow.model.mapped import Along, Each, Given, Mapped
 from eventflow.model.records import TaskExecution
 from eventflow.model.settings import TaskSettings
 from eventflow.model.status import TaskStatus
-from eventflow.runtime.items import each_item, failed_items
+from eventflow.runtime.items import each_item, failed_items, item_at
 from eventflow.store.ports import Store
 
 _FAILED = 5
@@ -116,12 +116,8 @@ def _origin(
     if upstream is None:
         return ItemOrigin(task=task, index=index, element=element)
     shape = store.shape(upstream.id)
-    status = ""
-    if shape is not None and len(index) == shape.depth:
-        number = shape.range_of(index).start
-        found = store.items(upstream.id, after=number - 1, limit=1)
-        # Of a run that was taken over, the items are in the execution that brought them.
-        status = found[0].status.value if found else ""
+    is_item = shape is not None and len(index) == shape.depth
+    status = item_at(store, upstream, index).status.value if is_item else ""
     return ItemOrigin(
         task=task,
         sequence_number=upstream.sequence_number,

@@ -43,6 +43,33 @@ def run_of(
     return max(found, key=lambda run: run.sequence_number, default=None)
 
 
+def with_items(store: Store, run: TaskExecution) -> TaskExecution:
+    """The run that holds the items: of one that was taken over, the one that brought it (S31)."""
+    if run.items is not None or run.taken_from is None:
+        return run
+    origin = store.task_execution(run.taken_from)
+    return origin if origin is not None and origin.items is not None else run
+
+
+def map_of(
+    store: Store, execution: WorkflowExecution, task: str, sequence_number: int | None = None
+) -> TaskExecution:
+    """The run of a mapped task that holds its items: the newest, or the one of that number.
+
+    Raises:
+        NotFoundError: If there is no such run, or it has no items.
+    """
+    run = run_of(execution, task, sequence_number)
+    if run is None:
+        which = f"no run {sequence_number}" if sequence_number is not None else "not started"
+        raise NotFoundError(f"task {task!r} of workflow execution {execution.id} has {which}")
+    holder = with_items(store, run)
+    if holder.items is None:
+        why = f" ({run.reason})" if run.reason else ""
+        raise NotFoundError(f"{run.label} has no items; it is {run.status.value}{why}")
+    return holder
+
+
 def each_item(
     store: Store,
     run: TaskExecution,
@@ -84,7 +111,7 @@ def item_at(store: Store, run: TaskExecution, index: tuple[int, ...]) -> TaskExe
         raise NotFoundError(
             f"{run.label} has no item {what}; it has {shape.count}, counted from 0"
         ) from None
-    return store.items(run.id, after=number - 1, limit=1)[0]
+    return store.items(with_items(store, run).id, after=number - 1, limit=1)[0]
 
 
 def failed_items(store: Store, run: TaskExecution, limit: int) -> list[FailedItem]:

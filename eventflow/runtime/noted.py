@@ -5,6 +5,7 @@ from eventflow.model.records import PoolRecord, TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.itemfacts import runs_again_at, waiting_items, window_in_words
+from eventflow.runtime.items import with_items
 from eventflow.store.ports import Store
 
 
@@ -32,7 +33,8 @@ class RunNotes:
 
     def of_item(self, run: TaskExecution, item: TaskExecution) -> tuple[str, ...]:
         """Of which run it is an item, and what it waits for."""
-        count = run.items.total if run.items is not None else 0
+        holder = with_items(self._store, run)
+        count = holder.items.total if holder.items is not None else 0
         notes = [f"it is one of the {count} items of {run.label}, which is {run.status.value}"]
         if item.status is TaskStatus.INIT and self._workflow is not None:
             settings = self._workflow.tasks[run.task_name].settings
@@ -40,10 +42,10 @@ class RunNotes:
         if item.status is TaskStatus.RETRYING:
             due = runs_again_at(self._store, [item])
             notes += [f"it runs again at {due.isoformat(timespec='seconds')}"] if due else []
-        if item.taken_from is not None:
-            origin = self._store.task_execution(item.taken_from)
-            where = f" from execution {origin.workflow_execution_id}" if origin is not None else ""
-            notes.append(f"it was taken over{where}: nothing ran here")
+        origin = item if item.taken_from is None else self._store.task_execution(item.taken_from)
+        if origin is not None and origin.workflow_execution_id != self._execution.id:
+            where = origin.workflow_execution_id
+            notes.append(f"it was taken over from execution {where}: nothing ran here")
         return (*notes, *self._slot(item))
 
     def _slot(self, run: TaskExecution) -> tuple[str, ...]:

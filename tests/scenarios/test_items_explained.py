@@ -6,6 +6,7 @@ from eventflow import PythonOperator, TaskAction, TaskExecutionKey, TaskStatus, 
 from eventflow.core.explanation import How, ItemOrigin, TaskExplained
 from eventflow.core.telling import tell
 from eventflow.errors import NotFoundError
+from eventflow.runtime.items import map_of
 from eventflow.runtime.standing import waiting
 from eventflow.testing import VirtualScheduler
 
@@ -172,3 +173,24 @@ def test_the_event_of_an_item_leads_back_to_its_map() -> None:
         ("next", How.RULE),
         (work.name, How.AUTOSTART),
     ]
+
+
+@pytest.mark.rule("S31", "S42", "S43")
+def test_items_that_were_taken_over_are_told_from_where() -> None:
+    with Workflow("w") as workflow:
+        first = PythonOperator("first", one).map([1, 2])
+        PythonOperator("second", one).map(first.output)
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("second", TaskStatus.FAILED)
+    scheduler.run()
+    scheduler.retry(1)
+
+    taken = "  it was taken over from execution 1: nothing ran here"
+    # The whole of the first map was, and one item of the second.
+    assert "  it is one of the 2 items of first #1, which is SUCCESS" in told(scheduler, "first[0]")
+    assert taken in told(scheduler, "first[0]")
+    assert taken in told(scheduler, "second[1]")
+    assert taken not in told(scheduler, "second[0]")
+    assert "  it came from first[0] #1, which is SUCCESS" in told(scheduler, "second[0]")
+    holder = map_of(scheduler.store, scheduler.execution(2), "first")
+    assert (holder.workflow_execution_id, str(holder.items)) == (1, "2/2 items")
