@@ -92,7 +92,7 @@ class FlowSpec(metaclass=FlowType):
     ) -> None:
         self.name = name if name is not None else type(self).__name__
         self.input = None if input is NOT_GIVEN else input
-        self._has_input = input is not NOT_GIVEN
+        self.has_input = input is not NOT_GIVEN
         self.params = _checked_params(self.name, params)
         if failure not in ("stop", "finish"):
             raise FlowDefinitionError(
@@ -125,7 +125,11 @@ class FlowSpec(metaclass=FlowType):
         return self.flow_graph
 
     def to_workflow(self) -> Workflow:
-        """The workflow that it compiles to: operators and rules, to look at."""
+        """The workflow that it compiles to: one like any other, of operators and rules.
+
+        It may be registered, be given triggers and a schedule, and be run by a WorkflowOperator;
+        its params may hold the input, as `flow_input`.
+        """
         return self._compile()[1].workflow
 
     def run(self) -> FlowRun:
@@ -208,7 +212,7 @@ class FlowSpec(metaclass=FlowType):
         return finder, compiled
 
     def _started(self, lease: Lease, finder: Finder, compiled: Compiled) -> FlowRun:
-        given = self.input if self._has_input else NOT_GIVEN
+        given = self.input if self.has_input else NOT_GIVEN
         durable = lease.is_durable
         state = finder.state(given, durable=durable, fail_fast=self._fail_fast)
         params = self._params(durable=durable)
@@ -230,7 +234,7 @@ class FlowSpec(metaclass=FlowType):
     def _params(self, *, durable: bool) -> dict[str, Any]:
         """The params of an execution: in a durable store the flow's input is one of them."""
         params = dict(self.params)
-        if durable and self._has_input:
+        if durable and self.has_input:
             params[INPUT] = self.input
         try:
             encode(params)
