@@ -14,7 +14,7 @@ from eventflow.flow.graph import FlowGraph
 from eventflow.flow.nodes import FlowNode
 from eventflow.flow.resuming import stop_left, take_up
 from eventflow.flow.running import FlowRun, Started
-from eventflow.flow.schedulers import Lease
+from eventflow.flow.schedulers import MEMORY, Lease
 from eventflow.flow.states import INPUT, TOKEN, Finder, enter
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.settings import DEFAULT_POOL
@@ -22,6 +22,8 @@ from eventflow.model.workflow import Workflow
 from eventflow.reporters.config import UplinkConfig
 from eventflow.runtime.ids import draw_id
 from eventflow.runtime.scheduler import Scheduler
+from eventflow.settings import store_url
+from eventflow.store.places import path_of
 
 
 class FlowType(ABCMeta):
@@ -110,7 +112,7 @@ class FlowSpec(metaclass=FlowType):
         self._uplink = uplink
         self._scheduler = scheduler
         self._run: FlowRun | None = None
-        self._compile()  # what is wrong is said here, not when it runs
+        self._check_pools(self._compile()[1].workflow)  # said here, and not when it runs
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -210,6 +212,17 @@ class FlowSpec(metaclass=FlowType):
         compiled = compile_flow(self.graph, finder, name=self.name, for_many=for_many)
         finder.plans = compiled.plans
         return finder, compiled
+
+    def _check_pools(self, workflow: Workflow) -> None:
+        """Refuse a pool that nobody has set: it would let nobody through, for ever (S44)."""
+        if self._scheduler is not None or path_of(store_url(self._store or MEMORY)) is not None:
+            return  # it may have been set in the store
+        for name, task in workflow.tasks.items():
+            if task.settings.pool not in (DEFAULT_POOL, *self._pools):
+                raise FlowDefinitionError(
+                    f"flow {self.name!r}: step {name!r} is in pool {task.settings.pool!r}, which "
+                    f"has no slots; give them as pools={{{task.settings.pool!r}: 2}}"
+                )
 
     def _started(self, lease: Lease, finder: Finder, compiled: Compiled) -> FlowRun:
         given = self.input if self.has_input else NOT_GIVEN
