@@ -8,8 +8,9 @@ from typing import Any
 from eventflow.errors import NotFoundError
 from eventflow.flow.attempts import RunState
 from eventflow.flow.axes import Plan
-from eventflow.flow.graph import FlowStep
 from eventflow.flow.nodes import FlowNode, Index, StepFailure, node_id
+from eventflow.flow.steps import FlowStep
+from eventflow.model.graph import Progress
 from eventflow.model.records import AttemptFailure, TaskExecution
 from eventflow.model.shape import Shape
 from eventflow.model.status import TaskStatus
@@ -82,6 +83,16 @@ class Looking:
                 failed += list(_items(store, run, TaskStatus.FAILED)) or [run]
         failed.sort(key=lambda run: (run.end_date is None, run.end_date or 0))
         return [self._failure(store, run) for run in failed]
+
+    def progress(self) -> dict[str, Progress]:
+        """Step -> how it stands; steps that were not reached are left out."""
+        execution = self._store().execution(self._id)
+        runs = execution.tasks if execution is not None else ()
+        return {
+            run.task_name: Progress(run.status, run.items)
+            for run in runs
+            if run.task_name not in self._counted
+        }
 
     def _failure(self, store: Store, run: TaskExecution) -> StepFailure:
         step = self._counted.get(run.task_name, run.task_name)

@@ -19,12 +19,15 @@ from eventflow.errors import (
 )
 from eventflow.flow.attempts import RunState
 from eventflow.flow.compiling import Compiled
+from eventflow.flow.drawing import graph_of
 from eventflow.flow.graph import FlowGraph
 from eventflow.flow.looking import Looking
 from eventflow.flow.nodes import FlowNode, StepFailure
 from eventflow.flow.schedulers import Lease
 from eventflow.flow.states import leave
 from eventflow.model.event import Event
+from eventflow.model.graph import Graph
+from eventflow.model.pictured import Pictured
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.store.opening import open_store
@@ -47,7 +50,7 @@ class Started:
     fail_fast: bool
 
 
-class FlowRun:
+class FlowRun(Pictured):
     """One run of a flow; it goes on by itself, whether anybody waits for it or not.
 
     Attributes:
@@ -58,6 +61,7 @@ class FlowRun:
     def __init__(self, name: str, started: Started) -> None:
         self.name = name
         self.flow: Any = started.state.flow
+        self.flow.newest_run = self
         self.graph: FlowGraph = started.state.graph
         self._started = started
         self._lease = started.lease
@@ -166,6 +170,11 @@ class FlowRun:
         """
         chosen = (self.graph.get_step(step),) if step is not None else self.graph.steps
         return list(self._looking.nodes(chosen))
+
+    def to_graph(self) -> Graph:
+        """The steps as nodes and edges, with how each stands now."""
+        about = f"execution {self.id} {self.status.value}"
+        return graph_of(self.name, self.graph.steps, self._looking.progress(), about)
 
     @property
     def failures(self) -> list[StepFailure]:

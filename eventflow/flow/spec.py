@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import Any, ClassVar, Literal
 
 from eventflow.clock import SystemClock
-from eventflow.errors import EventflowError, FlowDefinitionError
+from eventflow.errors import FlowDefinitionError
 from eventflow.flow.attempts import NOT_GIVEN
 from eventflow.flow.collecting import Body, collect
 from eventflow.flow.compiling import Compiled, compile_flow
@@ -55,12 +55,16 @@ class FlowSpec(metaclass=FlowType):
         params: JSON values by name, for `current_context().params`.
         failure: `stop`: after a failure nothing new starts and what runs is asked to stop.
             `finish`: what does not depend on it runs to its end.
-        threads: How many steps and items run at once; any number by default.
-        pools: Slots by pool, for steps with `@step(pool=...)`.
+        threads: How many steps and items run at once; any number by default. In a durable store
+            it holds for all that is in the pool `default` there, and stays set.
+        pools: Slots by pool, for steps with `@step(pool=...)`; likewise.
         max_items: How many items a step may have.
         resume: Whether an unfinished execution in the store is taken up; else it is stopped.
         uplink: A platform to report to.
         scheduler: One that runs already, instead of a store.
+
+    Attributes:
+        newest_run: The run that was started last; `None` before. In a step it is the step's own.
 
     Raises:
         FlowDefinitionError: If the flow has no step or an argument cannot be.
@@ -107,11 +111,13 @@ class FlowSpec(metaclass=FlowType):
         self._pools = dict(pools or {})
         if threads is not None:
             self._pools[DEFAULT_POOL] = threads
+        for pool, slots in self._pools.items():
+            _check_slots(self.name, pool, slots)
         self._max_items = max_items
         self._resume = resume
         self._uplink = uplink
         self._scheduler = scheduler
-        self._run: FlowRun | None = None
+        self.newest_run: FlowRun | None = None
         self._check_pools(self._compile()[1].workflow)  # said here, and not when it runs
 
     def __repr__(self) -> str:
@@ -162,7 +168,7 @@ class FlowSpec(metaclass=FlowType):
         except BaseException:
             lease.close()
             raise
-        self._run = run
+        self.newest_run = run
         return run
 
     def __await__(self) -> Generator[Any, None, FlowRun]:
@@ -179,30 +185,23 @@ class FlowSpec(metaclass=FlowType):
             raise
         return await asyncio.to_thread(run.check)
 
-    @property
-    def last_run(self) -> FlowRun:
-        """The newest run of this object.
-
-        Raises:
-            EventflowError: If it has not run.
-        """
-        if self._run is None:
-            raise EventflowError(f"flow {self.name!r} has not run; call run() or start()")
-        return self._run
-
     def get_result(self, step: Any) -> Any:
         """What a step returned in the newest run; `None` before it has."""
         found = self.graph.get_step(step)
-        return self._run.get_result(found) if self._run is not None else None
+        return self.newest_run.get_result(found) if self.newest_run is not None else None
 
     def node(self, step: Any, *index: int) -> FlowNode:
         """A step of the newest run, or one item; its status is `None` before it is reached."""
         found = self.graph.get_step(step)
-        return self._run.node(found, *index) if self._run is not None else FlowNode(step=found)
+        return (
+            self.newest_run.node(found, *index)
+            if self.newest_run is not None
+            else FlowNode(step=found)
+        )
 
     def nodes(self, step: Any = None) -> list[FlowNode]:
         """The nodes of the newest run (FlowRun.nodes)."""
-        return self._run.nodes(step) if self._run is not None else []
+        return self.newest_run.nodes(step) if self.newest_run is not None else []
 
     def _compile(self) -> tuple[Finder, Compiled]:
         finder = Finder(self, self.graph)
@@ -266,6 +265,12 @@ def _checked_params(name: str, params: Mapping[str, Any] | None) -> dict[str, An
             f"flow {name!r}: params cannot have {taken[0]!r}, eventflow's own"
         )
     return found
+
+
+def _check_slots(name: str, pool: str, slots: object) -> None:
+    if not isinstance(slots, int) or isinstance(slots, bool) or slots < 1:
+        what = "threads" if pool == DEFAULT_POOL else f"pool {pool!r}"
+        raise FlowDefinitionError(f"flow {name!r}: {what} is a number from 1, got {slots!r}")
 
 
 def _cancel(starting: "asyncio.Future[FlowRun]") -> None:

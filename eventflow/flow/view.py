@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from eventflow.flow.graph import FlowStep
+from eventflow.flow.steps import FlowStep
 from eventflow.model.context import TaskContext
 from eventflow.model.event import Event
 from eventflow.model.status import TaskStatus

@@ -1,5 +1,6 @@
 """FlowGraph, FlowStep and FlowNode: what can be asked of a flow and of its runs."""
 
+import json
 import threading
 import time
 from datetime import UTC, datetime
@@ -208,3 +209,45 @@ def test_nodes_are_seen_while_they_wait_and_run() -> None:
     }
     assert waiting.begin is None
     assert run.node("behind").succeeded
+
+
+def test_a_flow_has_pictures_and_a_run_has_them_with_its_statuses() -> None:
+    graph = Shop().graph
+    run = Shop(input="monday").run()
+
+    for pictured in (graph, run):
+        assert pictured.to_mermaid().startswith("flowchart LR\n")
+        assert pictured.to_svg().startswith("<svg ")
+        assert pictured.to_dot().startswith("digraph ")
+        assert "price" in (pictured._repr_html_() or "")
+    told = json.loads(run.to_json())
+    nodes = {node["label"]: node for node in told["nodes"]}
+    assert list(nodes) == ids(graph.steps)
+    assert (nodes["price"]["mapped"], nodes["price"]["notes"]) == (True, ["repeat 2"])
+    assert nodes["price"]["items"] == {"total": 4, "by_status": {"SUCCESS": 4}}
+    assert nodes["mail"]["notes"] == ["optional", "app mailer"]
+    assert nodes["mail"]["status"] == "SKIPPED"
+    kinds = {(edge["source"], edge["target"]): edge["kind"] for edge in told["edges"]}
+    assert kinds["task:orders", "task:price"] == "map"
+    assert kinds["task:price", "task:total"] == "rule"
+    assert {node["status"] for node in json.loads(graph.to_json())["nodes"]} == {None}
+
+
+@pytest.mark.parametrize("name", ["end", "graph", "subgraph", "style", "click", "href", "a0"])
+def test_a_picture_is_valid_for_every_name(name: str) -> None:
+    class Named(FlowSpec):
+        @repeat(2)
+        @step(name=name)
+        def one(self) -> int:
+            return 1
+
+        @needs([one])
+        @step
+        def two(self, xs: list[int]) -> int:
+            return 1
+
+    boxes = [line for line in Named().graph.to_mermaid().splitlines() if name in line]
+
+    # The name is in quotes only: as an id it might be a word of Mermaid's own.
+    assert boxes
+    assert all(f"{name}" not in line.split('"')[0] for line in boxes)

@@ -165,3 +165,16 @@ def test_a_chain_of_steps_is_not_polled() -> None:
     # A poll of 0.1 s would take 10 s.
     assert run.get_result("s99") == 99
     assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, 1.5])
+def test_a_number_of_threads_that_lets_nobody_through_is_refused(threads: int) -> None:
+    class One(FlowSpec):
+        @step
+        def one(self) -> int:
+            return 1
+
+    with pytest.raises(FlowDefinitionError, match="threads is a number from 1"):
+        One(threads=threads)
+    with pytest.raises(FlowDefinitionError, match="pool 'solver' is a number from 1"):
+        One(pools={"solver": threads})
