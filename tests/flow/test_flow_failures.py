@@ -119,6 +119,22 @@ def test_after_a_failure_nothing_new_starts() -> None:
     assert flow.node("behind").status is None
 
 
+def test_what_waits_for_a_slot_does_not_get_that_of_a_step_that_failed() -> None:
+    began: list[str] = []
+
+    def note(self: Any) -> None:
+        began.append(current_context().task_execution.task_name)
+        if len(began) == 1:
+            raise ValueError("the first")
+
+    body = {f"s{number}": step(name=f"s{number}")(lambda self: note(self)) for number in range(5)}
+    flow = type(FlowSpec)("Waiting", (FlowSpec,), body)(threads=1)
+
+    with pytest.raises(FlowFailedError, match="s0: ValueError: the first"):
+        flow.run()
+    assert began == ["s0"]
+
+
 def test_independent_branches_end_when_they_are_to_finish() -> None:
     done: list[Any] = []
 
@@ -196,6 +212,32 @@ def test_a_step_that_takes_too_long_fails_and_its_late_result_is_dropped() -> No
 
     with pytest.raises(FlowFailedError, match="a: TaskTimeoutError"):
         TooSlow().run()
+
+
+def test_the_late_result_of_an_abandoned_attempt_is_dropped() -> None:
+    release = threading.Event()
+
+    class Late(FlowSpec):
+        tries = 0
+
+        @step(timeout=0.1, retries=1, stop_grace=0.05)
+        def a(self) -> str:
+            self.tries += 1
+            if self.tries == 1:
+                release.wait(SOON_S)
+                return "late"
+            return "second"
+
+        @needs([a])
+        @step
+        def b(self, x: str) -> str:
+            release.set()
+            current_context().wait(0.1)
+            return x
+
+    run = Late().run()
+
+    assert run.get_result("a") == run.get_result("b") == "second"
 
 
 @pytest.mark.parametrize(
