@@ -55,7 +55,7 @@ def collect(kind: type, own: type) -> FlowGraph:
     """
     found = _steps_of(kind, own)
     for attribute in found:
-        if hasattr(own, attribute):
+        if hasattr(own, attribute) or attribute in own.__annotations__:
             raise FlowDefinitionError(
                 f"flow {kind.__name__!r}: a step cannot be called {attribute!r}, which every flow "
                 f"has; give the function another name"

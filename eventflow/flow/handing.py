@@ -56,7 +56,12 @@ class Handing:
         return self._view(step, context, taken)
 
     def _view(self, step: FlowStep, context: TaskContext, taken: Mapping[str, Taken]) -> FlowView:
-        results = Lookup(tuple(taken), lambda source: self._values.of(context, taken[source]))
+        def find(source: str) -> Any:
+            value = self._values.of(context, taken[source])
+            many = taken[source].closed
+            return flattened(value, len(many)) if many else value
+
+        results = Lookup(tuple(taken), find)
         return FlowView(step, self._input, results, context)
 
     @property

@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-from eventflow.errors import ConflictError, EventflowError
+from eventflow.errors import ConflictError
 from eventflow.flow.attempts import RunState
 from eventflow.flow.states import TOKEN, Finder, enter, is_known, leave
 from eventflow.model.jsonvalue import encode, read
@@ -25,7 +25,7 @@ def take_up(
     """
     wanted = read(encode(params))
     for execution in _left(scheduler, workflow):
-        token = _token(execution)
+        token = token_of(execution)
         if {key: value for key, value in execution.params.items() if key != TOKEN} != wanted:
             continue
         if not enter(token, state):
@@ -41,15 +41,15 @@ def take_up(
 def stop_left(scheduler: Scheduler, workflow: Workflow, finder: Finder) -> None:
     """Stop every unfinished execution of the same definition; no step of one begins again."""
     for execution in _left(scheduler, workflow):
-        token = _token(execution)
+        token = token_of(execution)
         refusing = finder.state(None, durable=True, fail_fast=True)
         refusing.refuse()
         if not enter(token, refusing):
             continue
         scheduler.register(workflow)
-        with contextlib.suppress(ConflictError, EventflowError):
-            scheduler.stop_workflow(execution, "the flow was started anew")
         if execution.id not in scheduler.parked:
+            with contextlib.suppress(ConflictError):
+                scheduler.stop_workflow(execution, "the flow was started anew")
             scheduler.execution(execution.id).wait()
         leave(token)
 
@@ -58,8 +58,10 @@ def _left(scheduler: Scheduler, workflow: Workflow) -> list[WorkflowExecution]:
     found = scheduler.executions(
         workflow.name, namespace=workflow.namespace, statuses=_UNFINISHED, limit=1000
     )
-    return [one for one in found if one.parent is None and not is_known(_token(one))]
+    # Without a token it was started by something else than a run of the flow.
+    return [one for one in found if TOKEN in one.params and not is_known(token_of(one))]
 
 
-def _token(execution: WorkflowExecution) -> str:
-    return str(execution.params.get(TOKEN, execution.id))
+def token_of(execution: WorkflowExecution) -> str:
+    """By what the run of an execution is known."""
+    return str(execution.params[TOKEN])

@@ -5,7 +5,8 @@ the last one to end stops it.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -26,6 +27,7 @@ class _Shared:
 
 _LOCK = threading.Lock()
 _SHARED: dict[str, _Shared] = {}
+_BEGINNING: WeakKeyDictionary[Scheduler, threading.Lock] = WeakKeyDictionary()
 _REPORTED: WeakKeyDictionary[Scheduler, set[UplinkConfig]] = WeakKeyDictionary()
 
 
@@ -65,6 +67,14 @@ class Lease:
     def is_durable(self) -> bool:
         """Whether the store outlives the process."""
         return self.scheduler.store.files is not None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other run begins on the scheduler meanwhile."""
+        with _LOCK:
+            lock = _BEGINNING.setdefault(self.scheduler, threading.Lock())
+        with lock:
+            yield
 
     def _open(self, store: str | None) -> Scheduler:
         url = store_url(store or MEMORY)

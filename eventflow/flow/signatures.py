@@ -6,17 +6,9 @@ from typing import Any
 
 from eventflow.errors import FlowDefinitionError
 from eventflow.flow.marks import Function, place_of
-from eventflow.flow.steps import FlowStep
+from eventflow.flow.steps import FlowStep, signature_of
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-def signature_of(function: Any) -> inspect.Signature | None:
-    """The signature; `None` where a builtin does not tell it."""
-    try:
-        return inspect.signature(function)
-    except (TypeError, ValueError):
-        return None
 
 
 def takes_self(step: FlowStep) -> bool:
@@ -27,14 +19,14 @@ def takes_self(step: FlowStep) -> bool:
         return False
     if isinstance(step.function, classmethod):
         return True
-    signature = signature_of(step.call)
+    signature = step.signature
     first = next(iter(signature.parameters), "") if signature is not None else ""
     return first == "self"
 
 
 def takes_nothing(step: FlowStep) -> bool:
     """Whether the function has no parameter for a result: it is handed none, whatever it needs."""
-    signature = signature_of(step.call)
+    signature = step.signature
     if signature is None:
         return False
     return len(signature.parameters) == int(takes_self(step))
@@ -55,7 +47,7 @@ def check_step(step: FlowStep) -> None:
     Raises:
         FlowDefinitionError: If it cannot; says what it takes and what it gets.
     """
-    signature = signature_of(step.call)
+    signature = step.signature
     if signature is None or takes_nothing(step):
         return
     positional, named = arguments_of(step)
@@ -80,13 +72,13 @@ def check_step(step: FlowStep) -> None:
 
 def takes_input(step: FlowStep) -> bool:
     """Whether a start step has a parameter for the flow's input."""
-    signature = signature_of(step.call)
+    signature = step.signature
     return signature is None or _takes_one(signature, int(takes_self(step)))
 
 
 def has_default(step: FlowStep) -> bool:
     """Whether that parameter has a default of its own."""
-    signature = signature_of(step.call)
+    signature = step.signature
     if signature is None:
         return False
     after = list(signature.parameters.values())[int(takes_self(step)) :]

@@ -7,19 +7,21 @@ from typing import Any, ClassVar, Literal
 
 from eventflow.clock import SystemClock
 from eventflow.errors import FlowDefinitionError
+from eventflow.flow.attempts import RunState
 from eventflow.flow.collecting import Body, collect
 from eventflow.flow.compiling import Compiled, compile_flow
 from eventflow.flow.graph import FlowGraph
 from eventflow.flow.handing import NOT_GIVEN
 from eventflow.flow.nodes import FlowNode
-from eventflow.flow.resuming import stop_left, take_up
+from eventflow.flow.resuming import stop_left, take_up, token_of
 from eventflow.flow.running import FlowRun, Started
 from eventflow.flow.schedulers import MEMORY, Lease
-from eventflow.flow.states import INPUT, TOKEN, Finder, enter
+from eventflow.flow.states import BY_REFERENCE, INPUT, TOKEN, Finder, enter, leave
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.workflow import Workflow
 from eventflow.reporters.config import UplinkConfig
+from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.ids import draw_id
 from eventflow.runtime.scheduler import Scheduler
 from eventflow.settings import store_url
@@ -72,6 +74,10 @@ class FlowSpec(metaclass=FlowType):
     """
 
     flow_graph: ClassVar[FlowGraph] = FlowGraph("FlowSpec", ())
+    name: str
+    input: Any
+    params: dict[str, Any]
+    newest_run: FlowRun | None
 
     def __init_subclass__(cls, *, abstract: bool = False, **given: Any) -> None:
         super().__init_subclass__(**given)
@@ -99,7 +105,7 @@ class FlowSpec(metaclass=FlowType):
     ) -> None:
         self.name = name if name is not None else type(self).__name__
         self.input = None if input is NOT_GIVEN else input
-        self.has_input = input is not NOT_GIVEN
+        self._was_given = input is not NOT_GIVEN
         self.params = _checked_params(self.name, params)
         if failure not in ("stop", "finish"):
             raise FlowDefinitionError(
@@ -118,8 +124,13 @@ class FlowSpec(metaclass=FlowType):
         self._resume = resume
         self._uplink = uplink
         self._scheduler = scheduler
-        self.newest_run: FlowRun | None = None
+        self.newest_run = None
         self._check_pools(self._compile()[1].workflow)  # said here, and not when it runs
+
+    @property
+    def has_input(self) -> bool:
+        """Whether there is an input, which may be `None`."""
+        return self._was_given or self.input is not None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -240,20 +251,36 @@ class FlowSpec(metaclass=FlowType):
         durable = lease.is_durable
         state = finder.state(given, durable=durable, fail_fast=self._fail_fast)
         params = self._params(durable=durable)
-        scheduler, workflow = lease.scheduler, compiled.workflow
-        execution = None
-        if durable and self._resume:
+        # A workflow is run by its name: nobody may register another of that name in between.
+        with lease.alone():
+            token, handle = self._begun(lease, finder, compiled.workflow, params, state)
+        return FlowRun(self.name, Started(lease, compiled, state, token, handle, self._fail_fast))
+
+    def _begun(
+        self,
+        lease: Lease,
+        finder: Finder,
+        workflow: Workflow,
+        params: dict[str, Any],
+        state: RunState,
+    ) -> tuple[str, ExecutionHandle]:
+        """Take up an execution, or start one; the token by which the run is known, and a handle."""
+        scheduler = lease.scheduler
+        if lease.is_durable and self._resume:
             execution = take_up(scheduler, workflow, params, state)
-        elif durable:
+            if execution is not None:
+                return token_of(execution), scheduler.execution(execution.id)
+        elif lease.is_durable:
             stop_left(scheduler, workflow, finder)
-        if execution is not None:
-            token, handle = str(execution.params[TOKEN]), scheduler.execution(execution.id)
-        else:
-            token = draw_id(SystemClock())
-            enter(token, state)
+        token = ("" if lease.is_durable else BY_REFERENCE) + draw_id(SystemClock())
+        enter(token, state)
+        try:
             handle = scheduler.run(workflow, {**params, TOKEN: token})
-        started = Started(lease, compiled, state, token, handle, self._fail_fast)
-        return FlowRun(self.name, started)
+            _ = handle.id  # waits until it is decided
+        except BaseException:
+            leave(token)
+            raise
+        return token, handle
 
     def _params(self, *, durable: bool) -> dict[str, Any]:
         """The params of an execution: in a durable store the flow's input is one of them."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from eventflow.errors import TaskError
 from eventflow.flow.attempts import RunState
 from eventflow.flow.axes import Plan
 from eventflow.flow.graph import FlowGraph
@@ -16,6 +17,7 @@ from eventflow.flow.values import AsJson, ByReference
 from eventflow.model.context import TaskContext
 
 TOKEN, INPUT = "flow_run", "flow_input"
+BY_REFERENCE = "memory-"
 _STATES: dict[str, RunState] = {}
 _ADOPTED_KEPT = 256
 
@@ -57,7 +59,13 @@ class Finder:
         self._lock = threading.Lock()
 
     def __call__(self, context: TaskContext) -> RunState:
-        found = _STATES.get(str(context.params.get(TOKEN, "")))
+        token = str(context.params.get(TOKEN, ""))
+        found = _STATES.get(token)
+        if found is None and token.startswith(BY_REFERENCE):
+            raise TaskError(
+                f"the results of execution {context.workflow_execution.id} were in a run of its "
+                f"flow that has ended; run the flow anew"
+            )
         return found if found is not None else self._adopted_by(context)
 
     def _adopted_by(self, context: TaskContext) -> RunState:

@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from eventflow.flow.marks import Function, Marks, Skipped
@@ -68,7 +69,12 @@ class FlowStep:
         function: Function = getattr(self.function, "__func__", self.function)
         return function
 
-    @property
+    @cached_property
+    def signature(self) -> inspect.Signature | None:
+        """The function's; `None` where a builtin does not tell it."""
+        return signature_of(self.call)
+
+    @cached_property
     def data(self) -> tuple[Edge, ...]:
         """The edges that hand over a result."""
         return tuple(edge for edge in self.edges if edge.data)
@@ -95,3 +101,11 @@ class FlowStep:
     def repetitions(self) -> int | Function | None:
         """What `repeat` was given."""
         return self.marks.repetitions
+
+
+def signature_of(function: Any) -> inspect.Signature | None:
+    """The signature of a function; `None` where a builtin does not tell it."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None

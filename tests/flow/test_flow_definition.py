@@ -493,13 +493,10 @@ def test_a_decorator_says_it_twice_only_once() -> None:
                 return 1
 
 
-def test_a_step_cannot_take_the_name_of_something_every_flow_has() -> None:
-    with pytest.raises(FlowDefinitionError, match="cannot be called 'run'"):
-
-        class Wrong(FlowSpec):
-            @step
-            def run(self) -> int:
-                return 1
+@pytest.mark.parametrize("name", ["run", "graph", "input", "params", "newest_run", "to_workflow"])
+def test_a_step_cannot_take_the_name_of_something_every_flow_has(name: str) -> None:
+    with pytest.raises(FlowDefinitionError, match=f"cannot be called '{name}'"):
+        type(FlowSpec)("Wrong", (FlowSpec,), {name: step(lambda self: 1)})
 
 
 def test_a_join_needs_results_and_an_app_one_input() -> None:

@@ -441,6 +441,69 @@ def test_a_flow_is_started_by_an_event() -> None:
     assert [run.tasks[0].status.value for run in ended] == ["SUCCESS", "SKIPPED"]
 
 
+def test_flows_of_one_name_on_one_scheduler_are_not_mixed_up() -> None:
+    def flow(number: int) -> FlowSpec:
+        body = {f"s{number}": step(lambda self, x: number * x)}
+        return type(FlowSpec)("Same", (FlowSpec,), body)(input=10, scheduler=scheduler)
+
+    found: dict[int, Any] = {}
+
+    def go(number: int) -> None:
+        found[number] = flow(number).run().get_result(f"s{number}")
+
+    with Scheduler("sqlite://") as scheduler:
+        threads = [threading.Thread(target=go, args=[number]) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SOON_S)
+
+    assert found == {number: 10 * number for number in range(6)}
+
+
+def test_a_retry_of_a_run_whose_results_were_in_memory_says_so() -> None:
+    class Failing(FlowSpec):
+        @step
+        def one(self) -> int:
+            return 1
+
+        @needs([one])
+        @step
+        def two(self, x: int) -> int:
+            raise ValueError("no")
+
+    with Scheduler("sqlite://") as scheduler:
+        flow = Failing(scheduler=scheduler)
+        with pytest.raises(FlowFailedError):
+            flow.run()
+        assert flow.newest_run is not None
+        retried = scheduler.retry(flow.newest_run.id)
+        retried.wait(SOON_S)
+        (failed,) = [run for run in retried.tasks if run.task_name == "two"]
+        (failure,) = scheduler.store.failures(failed.id)
+
+    assert "run the flow anew" in failure.message
+
+
+def test_an_execution_that_something_else_started_is_not_taken_up(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    class Waiting(FlowSpec):
+        @step
+        def one(self) -> int:
+            gate.wait(SOON_S)
+            return 1
+
+    with Scheduler(f"sqlite:///{tmp_path / 'flow.db'}") as scheduler:
+        flow = Waiting(scheduler=scheduler)
+        other = scheduler.run(flow.to_workflow())
+        run = flow.start()
+        assert run.id != other.id
+        gate.set()
+        run.wait(SOON_S).check()
+        other.wait(SOON_S)
+
+
 def test_a_flow_may_be_made_where_a_workflow_is_open() -> None:
     with Workflow("open"):
         assert Chain(input=1).run().get_result("two") == 4

@@ -271,6 +271,33 @@ def test_a_condition_that_raises_fails_its_step_like_any_other(store: str | None
     assert flow.node("b").failed
 
 
+def test_the_condition_of_a_join_sees_the_lists_that_it_gets(store: str | None) -> None:
+    class Joined(FlowSpec):
+        @foreach
+        @step
+        def fan(self) -> list[int]:
+            return [1, 2]
+
+        @needs([fan])
+        @step
+        def work(self, x: int) -> int:
+            return x
+
+        @needs([work, work])
+        @step
+        def more(self, x: int) -> int:
+            return x
+
+        @optional(lambda flow: flow.results["work"] == [1, 2] == flow.results["fan"])
+        @join
+        @needs([work, fan])
+        @step
+        def end(self, xs: list[int]) -> list[int]:
+            return xs
+
+    assert Joined(store=store).run().get_result("end") == [1, 2, 1, 2]
+
+
 def test_a_condition_may_be_async(store: str | None) -> None:
     async def never(flow: FlowView) -> bool:
         return False
