@@ -1,4 +1,4 @@
-"""Every exception that eventflow raises on purpose, as one family tree. Imports nothing.
+"""Every exception that eventflow raises on purpose, as one family tree. Imports no part of it.
 
 One class for each thing a caller can do something different about. A message names the thing,
 shows the value, says which rule it broke, and what to do when that is not plain.
