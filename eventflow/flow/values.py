@@ -45,7 +45,7 @@ class ByReference:
 
     def keep(self, step: str, index: Index, value: Any, *, counted: bool) -> Any:
         self._kept[step, index] = value
-        return [None] * len(value) if counted else None
+        return [0] * len(value) if counted else None
 
     def of(self, context: TaskContext, taken: Taken) -> Any:
         step = taken.output.task_name

@@ -187,6 +187,45 @@ def test_a_failed_flow_can_be_looked_into_afterwards(tmp_path: Path) -> None:
     assert flow.node("end").status is None
 
 
+def test_a_failed_flow_is_retried_where_it_failed(tmp_path: Path) -> None:
+    broken, ran = threading.Event(), []
+    broken.set()
+
+    class Mended(FlowSpec):
+        @foreach
+        @step
+        def fan(self, n: int) -> list[int]:
+            ran.append("fan")
+            return list(range(n))
+
+        @needs([fan])
+        @step
+        def work(self, x: int) -> int:
+            ran.append(f"work-{x}")
+            if x == 1 and broken.is_set():
+                raise ValueError("broken")
+            return x
+
+        @join
+        @needs([work])
+        @step
+        def end(self, xs: list[int]) -> int:
+            return sum(xs)
+
+    flow = Mended(input=3, store=str(tmp_path / "flow.db"), failure="finish")
+    with pytest.raises(FlowFailedError, match="broken"):
+        flow.run()
+    broken.clear()
+    with Scheduler(f"sqlite:///{tmp_path / 'flow.db'}") as scheduler:
+        scheduler.register(flow.to_workflow())
+        assert flow.newest_run is not None
+        retried = scheduler.retry(flow.newest_run.id)
+        retried.wait(SOON_S)
+
+        assert retried.result("end") == 3
+    assert sorted(ran) == ["fan", "work-0", "work-1", "work-1", "work-2"]
+
+
 def test_a_cancelled_flow_is_over_and_not_resumed(tmp_path: Path) -> None:
     begun = threading.Event()
 
