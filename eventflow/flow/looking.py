@@ -64,8 +64,9 @@ class Looking:
     def nodes(self, steps: tuple[FlowStep, ...]) -> Iterator[FlowNode]:
         """Every item of steps that have some, and the other steps as wholes, in order."""
         store = self._store()
+        latest = self._latest(store)
         for step in steps:
-            found = self._run(store, step)
+            found = latest.get(step.id)
             if not self._plan(step).axes:
                 yield self._node(store, step, found)
             elif found is not None:
@@ -75,10 +76,8 @@ class Looking:
     def failures(self) -> list[StepFailure]:
         """Every failure of the run, in order of time."""
         store = self._store()
-        execution = store.execution(self._id)
-        latest = {run.task_name: run for run in execution.tasks} if execution else {}
         failed: list[TaskExecution] = []
-        for run in latest.values():
+        for run in self._latest(store).values():
             if run.status is TaskStatus.FAILED:
                 failed += list(_items(store, run, TaskStatus.FAILED)) or [run]
         failed.sort(key=lambda run: (run.end_date is None, run.end_date or 0))
@@ -86,12 +85,10 @@ class Looking:
 
     def progress(self) -> dict[str, Progress]:
         """Step -> how it stands; steps that were not reached are left out."""
-        execution = self._store().execution(self._id)
-        runs = execution.tasks if execution is not None else ()
         return {
-            run.task_name: Progress(run.status, run.items)
-            for run in runs
-            if run.task_name not in self._counted
+            name: Progress(run.status, run.items)
+            for name, run in self._latest(self._store()).items()
+            if name not in self._counted
         }
 
     def _failure(self, store: Store, run: TaskExecution) -> StepFailure:
@@ -147,10 +144,13 @@ class Looking:
         found = [self._result(store, step, item) for item in _items(store, run)]
         return shape.nest(found)
 
-    def _run(self, store: Store, step: FlowStep) -> TaskExecution | None:
+    def _latest(self, store: Store) -> dict[str, TaskExecution]:
+        """Task -> its newest run."""
         execution = store.execution(self._id)
-        runs = execution.tasks if execution is not None else ()
-        return next((run for run in reversed(runs) if run.task_name == step.id), None)
+        return {run.task_name: run for run in execution.tasks} if execution is not None else {}
+
+    def _run(self, store: Store, step: FlowStep) -> TaskExecution | None:
+        return self._latest(store).get(step.id)
 
     def _plan(self, step: FlowStep) -> Plan:
         return self._state.plans[step.id]

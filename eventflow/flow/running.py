@@ -1,7 +1,6 @@
 """FlowRun: one run of a flow, from its start to its end."""
 
 import contextlib
-import logging
 import threading
 import weakref
 from concurrent.futures import Future
@@ -33,7 +32,6 @@ from eventflow.runtime.handle import ExecutionHandle
 from eventflow.store.opening import open_store
 from eventflow.store.ports import Store
 
-log = logging.getLogger("eventflow")
 _LEAVE_S = 2.0
 _TOLD = 10
 
@@ -203,6 +201,7 @@ class FlowRun(Pictured):
         scheduler = self._lease.scheduler
         try:
             execution_id = self._execution_id = self.id
+            self._hear_what_was_told_before(scheduler.store)
             self._stop_if_failed()
 
             def over() -> bool | None:
@@ -225,16 +224,26 @@ class FlowRun(Pictured):
 
     def _hear(self, _: object, *, event: Event, status: TaskStatus) -> None:
         if status is TaskStatus.FAILED and isinstance(event.workflow_execution_id, int):
-            task = self._started.compiled.workflow.tasks.get(event.key.split(".")[3])
-            if task is None or task.settings.allow_failure:
-                return
-            self._failed.add(event.workflow_execution_id)
+            self._note_failure(event.workflow_execution_id, event.key.split(".")[3])
             self._stop_if_failed()
+
+    def _hear_what_was_told_before(self, store: Store) -> None:
+        """A step may have failed before anybody listened."""
+        execution = store.execution(self._execution_id)
+        for run in execution.tasks if execution is not None else ():
+            if run.status is TaskStatus.FAILED:
+                self._note_failure(run.workflow_execution_id, run.task_name)
+
+    def _note_failure(self, execution_id: int, task_name: str) -> None:
+        task = self._started.compiled.workflow.tasks.get(task_name)
+        if task is not None and not task.settings.allow_failure:
+            self._failed.add(execution_id)
 
     def _stop_if_failed(self) -> None:
         """Fail-fast: what has not begun does not begin, what runs is asked to stop."""
-        if self._execution_id in self._failed:
-            self.stop("a step has failed")
+        if self._started.fail_fast and self._execution_id in self._failed:
+            with contextlib.suppress(EventflowError):  # it may have ended, the scheduler too
+                self.stop("a step has failed")
 
 
 def _message(run: FlowRun, status: WorkflowStatus, failures: list[StepFailure]) -> str:

@@ -119,6 +119,24 @@ def test_after_a_failure_nothing_new_starts() -> None:
     assert flow.node("behind").status is None
 
 
+def test_a_step_that_fails_before_anybody_listens_stops_the_others_too() -> None:
+    class AtOnce(FlowSpec):
+        @step
+        def bad(self) -> None:
+            raise ValueError("at once")
+
+        @step
+        def long(self) -> None:
+            current_context().wait(SOON_S)
+
+    begin = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(FlowFailedError, match="bad: ValueError: at once"):
+            AtOnce().run()
+
+    assert time.monotonic() - begin < SOON_S
+
+
 def test_what_waits_for_a_slot_does_not_get_that_of_a_step_that_failed() -> None:
     began: list[str] = []
 
