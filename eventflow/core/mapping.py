@@ -126,7 +126,8 @@ def _stop(deciding: Deciding, live: LiveExecution, run: Run, items: Items, why: 
         waiting = range(items.first + items.next, items.first + items.count)
         deciding.change(ItemsClosed(live.id, run.id, waiting, deciding.at, deciding.turn, why))
         deciding.touch_map(run.id)
-    for item in list(items.alive.values()):
+    # In item order, whichever they are kept in: a batch that was taken back may have turned it.
+    for _, item in sorted(items.alive.items()):
         stop_run(deciding, live, item, why)
     return bool(items.alive) or items.next < items.count
 

@@ -146,16 +146,17 @@ class Shelves:
 
     def _close_items(self, closing: ItemsClosing) -> None:
         for item_id in range(closing.first_id, closing.last_id + 1):
-            row = self.runs[item_id]
-            if row.status != TaskStatus.INIT:
+            row = self.runs.get(item_id)
+            if row is None or row.status != TaskStatus.INIT:
                 continue
             stopped = TaskStatus.STOPPED.value
             self.runs[item_id] = row._replace(
                 status=stopped, ended_at=closing.at, reason=closing.reason
             )
-            self.history[item_id].append(
+            number = closing.number + item_id - closing.first_id
+            self.history.setdefault(item_id, []).append(
                 HistoryRow(
-                    item_id, closing.turn, 0, stopped, closing.at, row.attempt, closing.reason
+                    item_id, closing.turn, number, stopped, closing.at, row.attempt, closing.reason
                 )
             )
 
