@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _NAMES = {
+    "eventflow.errors": ("TaskSkipped",),
     "eventflow.model.condition": (
         "AllOf",
         "AnyOf",

@@ -77,12 +77,27 @@ class TaskTimeoutError(TaskError):
     """An attempt ran longer than its task's `timeout` (S27)."""
 
 
+class TaskSkipped(TaskError):  # noqa: N818  an end that its task wants, and no error
+    """A task's code raises it where there is nothing to do: SKIPPED, and its text says why (S27).
+
+    Not a failure: nothing is retried, and there is no result.
+    """
+
+
 class WorkerLostError(TaskError):
     """The process that ran an attempt is gone, or went silent (S28)."""
 
 
 class MissingOutputError(TaskError):
     """A task takes the output of another that has not succeeded in this execution (S38)."""
+
+
+class ItemsFailedError(TaskError):
+    """Items of a mapped task have failed; the message names the first (S43)."""
+
+
+class ItemsError(TaskError):
+    """What a task is mapped over cannot be counted, or is too much; no item has run (S43)."""
 
 
 class SubWorkflowFailedError(TaskError):

@@ -6,7 +6,6 @@ from eventflow.cli.opened import find_execution, find_task
 from eventflow.cli.printing import note, say, say_json
 from eventflow.cli.tails import LogLine, Tails
 from eventflow.model.records import TaskExecution, WorkflowExecution
-from eventflow.model.status import TaskStatus
 from eventflow.runtime.remote import RemoteClient
 from eventflow.store.ports import Store
 
@@ -58,7 +57,7 @@ def print_logs(
 
 def _log_elsewhere(store: Store, execution: WorkflowExecution, run: TaskExecution) -> int | None:
     """The execution in which the work was done that a run stands for, if it stands for another."""
-    if run.taken_from is None or run.status is TaskStatus.SKIPPED:
+    if run.taken_from is None:
         return None
     found: WorkflowExecution | None = execution
     while found is not None:

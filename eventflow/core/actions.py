@@ -117,18 +117,11 @@ def queue(
     Where slots are counted it asks for one, and waits QUEUED until it has it (S44). The outputs
     that its arguments take are bound when it is first QUEUED (S38).
     """
-    inputs = run.inputs
-    missing = ""
+    inputs, missing = run.inputs, ""
     if inputs is None and task.takes:
-        inputs = {}
-        for upstream in task.takes:
-            output = live.standing(upstream).output
-            if output is None:
-                missing = missing or upstream
-            else:
-                inputs[upstream] = output
+        inputs, missing = _bound(live, task)
     run = replace(run, inputs=inputs, attempt=attempt)
-    pool = live.pool_of(task.name)
+    pool = live.pool_of(run)
     if not missing and deciding.counts(pool):
         deciding.ask(pool, live, run)
         return
@@ -137,6 +130,20 @@ def queue(
         _fail_for_missing(deciding, live, run, missing)
     else:
         hand_over(deciding, live, run)
+
+
+def _bound(live: LiveExecution, task: TaskPlan) -> tuple[dict[str, int], str]:
+    """The runs whose results a run takes, and the first task that has none and should (S38)."""
+    inputs, missing = {}, ""
+    for upstream in task.takes:
+        standing = live.standing(upstream)
+        skipped = standing.latest is not None and standing.latest.status is TaskStatus.SKIPPED
+        may_lack = upstream in task.may_lack
+        if standing.output is None or (skipped and may_lack):
+            missing = missing or ("" if may_lack else upstream)
+        else:
+            inputs[upstream] = standing.output
+    return inputs, missing
 
 
 def hand_over(deciding: Deciding, live: LiveExecution, run: Run) -> None:
@@ -172,9 +179,9 @@ def drop_successor(deciding: Deciding, live: LiveExecution, run: Run, leaving: R
 def end_waiting(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:
     """End a run that no executor holds."""
     if deciding.world.waits_for_slot(live, run):
-        deciding.change(SlotForgone(live.pool_of(run.task), live.place_of(run)))
+        deciding.change(SlotForgone(live.pool_of(run), live.place_of(run)))
     move(deciding, live.id, run, TaskStatus.STOPPED, reason)
-    if live.runs_workflow(run.task):
+    if not live.has_attempts(run):
         let_go(deciding, live, run)
     deciding.change(TimerCleared(f"retry:{run.id}"))
 
@@ -185,6 +192,10 @@ def move(
     """Move a run along S26's table; return it as it is then."""
     check_move(run.status, status)
     moved = replace(run, status=status)
+    if run.parent:
+        deciding.touch_map(run.parent)
+    elif status in (TaskStatus.STOPPING, TaskStatus.RESTARTING):
+        deciding.touch_map(run.id)
     deciding.change(RunMoved(execution_id, moved, run.status, deciding.at, deciding.turn, reason))
     return moved
 
@@ -193,9 +204,8 @@ def let_go(deciding: Deciding, live: LiveExecution, run: Run) -> None:
     """Nothing of the attempt is to be delivered any more; who held it may forget it, and its slot
     is free (S44).
     """
-    held = not live.runs_workflow(run.task)
-    deciding.change(Withdrawn(run.id, run.attempt, ended=held))
-    key = live.pool_of(run.task)
+    deciding.change(Withdrawn(run.id, run.attempt, ended=live.has_attempts(run)))
+    key = live.pool_of(run)
     pool = deciding.world.pools.get(key)
     if pool is not None and run.id in pool.held:
         deciding.change(SlotFreed(key, run.id))
@@ -203,17 +213,17 @@ def let_go(deciding: Deciding, live: LiveExecution, run: Run) -> None:
 
 
 def _is_held_by_none(deciding: Deciding, live: LiveExecution, run: Run) -> bool:
-    """Whether it waits for the scheduler alone: to run again, for a slot (S44), or for its
-    sub-execution (S40).
+    """Whether it waits for the scheduler alone: to run again, for a slot (S44), for its
+    sub-execution (S40), or for its items to be counted (S43).
     """
     if run.status is TaskStatus.QUEUED:
-        return live.runs_workflow(run.task) or deciding.world.waits_for_slot(live, run)
+        return not live.has_attempts(run) or deciding.world.waits_for_slot(live, run)
     return run.status is TaskStatus.RETRYING
 
 
 def _cancel(deciding: Deciding, live: LiveExecution, run: Run) -> None:
-    # Of a task that runs a workflow the sub-execution is stopped, in the same decision (S40).
-    if not live.runs_workflow(run.task):
+    # Of others the sub-execution (S40) or the items (S43) are stopped, in the same decision.
+    if live.has_attempts(run):
         deciding.change(Withdrawn(run.id, run.attempt, ended=False))
         deciding.change(Commanded(live.id, run, TaskAction.STOP))
     if run.status is TaskStatus.RUNNING:

@@ -151,7 +151,7 @@ def _timeout(deciding: Deciding, timer: Timer) -> None:
     if run.status is not TaskStatus.RUNNING:
         return
     deciding.change(timed_out(deciding, live, run))
-    if not live.runs_workflow(run.task):
+    if live.has_attempts(run):
         deciding.change(Commanded(live.id, run, TaskAction.STOP))
 
 

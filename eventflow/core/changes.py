@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from eventflow.core.draft import Draft
 from eventflow.core.moves import (
     ExecutionCreated,
     ExecutionMoved,
@@ -18,9 +19,10 @@ from eventflow.core.moves import (
     RunTakenOver,
     Told,
 )
+from eventflow.core.opened import ItemsClosed, ItemsCreated, ItemsOpened
 from eventflow.core.plan import Plan
 from eventflow.core.slots import PoolSet, SlotAwaited, SlotForgone, SlotFreed, SlotTaken
-from eventflow.core.world import Counters, Draft, Run, Timer
+from eventflow.core.world import Counters, Run, Timer
 from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure
 from eventflow.model.status import TaskAction
@@ -193,6 +195,9 @@ Change = (
     | RunMoved
     | RunTakenOver
     | RetriedKept
+    | ItemsCreated
+    | ItemsOpened
+    | ItemsClosed
     | Told
     | StateWritten
     | Commanded

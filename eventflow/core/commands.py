@@ -10,6 +10,7 @@ from eventflow.core.changes import Paused, Registered, TimerCleared, TimerSet
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.executions import begin_waiting, create, stop_all
 from eventflow.core.handover import set_pool
+from eventflow.core.mapping import decide_expand
 from eventflow.core.retried import Retried
 from eventflow.core.retrying import Retry
 from eventflow.core.subs import decide_sub_ended, decide_subrun
@@ -35,6 +36,8 @@ def decide_command(deciding: Deciding, verb: str, value: dict[str, Any]) -> None
             decide_subrun(deciding, value)
         case "subended":
             decide_sub_ended(deciding, value)
+        case "expand":
+            decide_expand(deciding, value)
         case "stop":
             _stop(deciding, value)
         case "task":

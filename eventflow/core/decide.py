@@ -16,9 +16,11 @@ from eventflow.core.alarms import decide_alarm, decide_quiet, past
 from eventflow.core.changes import Change, TurnTaken
 from eventflow.core.commands import decide_command
 from eventflow.core.decision import IGNORED_PAUSED, Deciding, Decision, Outcome
+from eventflow.core.draft import Draft
 from eventflow.core.executions import create
 from eventflow.core.handover import hand_on
 from eventflow.core.judge import Ask, Judged, judge
+from eventflow.core.mapping import tend
 from eventflow.core.moves import (
     ExecutionCreated,
     ExecutionMoved,
@@ -32,7 +34,7 @@ from eventflow.core.reports import decide_report
 from eventflow.core.retried import is_taken_over
 from eventflow.core.retrying import run_again
 from eventflow.core.subs import decide_sub_ended, stop_below
-from eventflow.core.world import Draft, LiveExecution, Run, Standing, Timer, World
+from eventflow.core.world import LiveExecution, Run, Standing, Timer, World
 from eventflow.model.event import Event
 from eventflow.model.keys import task_key, workflow_key
 from eventflow.model.records import ParentLink
@@ -96,7 +98,10 @@ def _settle(deciding: Deciding, draft: Draft) -> None:
     has the slots that it frees.
     """
     deciding.apply(draft)
+    tend(deciding, draft)
     stop_below(deciding, draft)
+    # What was stopped below may be items too.
+    tend(deciding, draft)
     hand_on(deciding, draft)
 
 
@@ -132,7 +137,7 @@ def facts_of(world: World, changes: Iterable[Change], now: datetime) -> list[Eve
                 facts.append(
                     _task_fact(world, change.execution_id, change.run, now, taken_over=True)
                 )
-            case RunMoved() if not change.dropped and change.before is not change.run.status:
+            case RunMoved() if _is_fact(change):
                 facts.append(_task_fact(world, change.execution_id, change.run, now))
             case ExecutionCreated(record):
                 workflow = (record.namespace, record.workflow_name)
@@ -146,6 +151,12 @@ def facts_of(world: World, changes: Iterable[Change], now: datetime) -> list[Eve
             case _:
                 continue
     return facts
+
+
+def _is_fact(change: RunMoved) -> bool:
+    """Whether rules see a move: not a dropped successor's (S20), not an item's (S43)."""
+    moved = change.before is not change.run.status
+    return moved and not change.dropped and not change.run.parent
 
 
 def _task_fact(

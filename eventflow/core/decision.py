@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from eventflow.core.changes import Change
+from eventflow.core.draft import Draft
 from eventflow.core.judge import Verdict
 from eventflow.core.pools import Place, PoolKey, is_counted
-from eventflow.core.world import Draft, LiveExecution, Run, World
+from eventflow.core.world import LiveExecution, Run, World
 from eventflow.model.event import Event
 
 # What an event comes to that a workflow rule listens to while its workflow is paused (S17).
@@ -63,6 +64,7 @@ class Deciding:
         now: The batch's time: what deadlines and delays are counted from.
         at: When the event happened, for the history: of a report, when it came.
         pools: Pools in which somebody may be next, with those that asked for a slot (S44).
+        maps: Runs of mapped tasks of which something has moved (S43).
         again: The earlier event that is acted on, while one is judged again (S13).
     """
 
@@ -75,6 +77,7 @@ class Deciding:
     changes: list[Change] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     pools: dict[PoolKey, list[Asked]] = field(default_factory=dict)
+    maps: dict[int, None] = field(default_factory=dict)
     _runs: int = 0
     _executions: int = 0
     _applied: int = 0
@@ -92,6 +95,12 @@ class Deciding:
     def new_run_id(self) -> int:
         self._runs += 1
         return self.world.counters.run_id + self._runs
+
+    def new_run_ids(self, count: int) -> int:
+        """Draw ids that follow one another; return the first."""
+        first = self.new_run_id()
+        self._runs += count - 1
+        return first
 
     def new_execution_id(self) -> int:
         self._executions += 1
@@ -111,6 +120,10 @@ class Deciding:
     def touch(self, pool: PoolKey) -> None:
         """Say that somebody in a pool may be next."""
         self.pools.setdefault(pool, [])
+
+    def touch_map(self, run_id: int) -> None:
+        """Say that a run of a mapped task is to be looked after."""
+        self.maps[run_id] = None
 
     def apply(self, draft: Draft) -> None:
         """Make what was decided so far true in the draft: what is decided next builds on it."""

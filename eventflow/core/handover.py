@@ -9,9 +9,10 @@ from typing import Any
 
 from eventflow.core.actions import hand_over, move
 from eventflow.core.decision import Asked, Deciding, Outcome
+from eventflow.core.draft import Draft
 from eventflow.core.pools import HOLDS_SLOT, Place, Pool, PoolKey
 from eventflow.core.slots import PoolSet, SlotAwaited, SlotTaken
-from eventflow.core.world import Draft, World
+from eventflow.core.world import World
 from eventflow.errors import DefinitionError
 from eventflow.model.settings import check_pool
 from eventflow.model.status import TaskStatus
@@ -106,8 +107,8 @@ def _with_executor(world: World, key: PoolKey) -> tuple[int, ...]:
     held = []
     for run_id, (execution_id, task) in world.homes.items():
         live = world.executions[execution_id]
-        run = live.run(run_id, task) if live.pool_of(task) == key else None
-        if run is not None and run.status in HOLDS_SLOT:
+        run = live.run(run_id, task)
+        if run is not None and live.pool_of(run) == key and run.status in HOLDS_SLOT:
             held.append(run_id)
     return tuple(held)
 

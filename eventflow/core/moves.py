@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from eventflow.core.draft import Draft
 from eventflow.core.plan import Plan
 from eventflow.core.retried import Retried
-from eventflow.core.world import Draft, LiveExecution, Run, Standing
+from eventflow.core.world import Items, LiveExecution, Run, Standing
 from eventflow.model.records import ParentLink, WorkflowExecution
 from eventflow.model.status import ALIVE, WORKFLOW_ENDED, TaskStatus, WorkflowStatus
 
@@ -193,6 +194,9 @@ class RunMoved:
     def apply(self, draft: Draft) -> None:
         live = draft.world.executions[self.execution_id]
         run = self.run
+        if run.parent:
+            _move_item(draft, live.items[run.parent], run, self.reason)
+            return
         standing = live.standing(run.task)
         if self.dropped:
             standing = _without_successor(standing)
@@ -206,6 +210,19 @@ class RunMoved:
         if self.before in ALIVE and not run.alive:
             draft.set(live, "alive", live.alive - 1)
             draft.drop(draft.world.homes, run.id)
+            draft.drop(live.items, run.id)
+
+
+def _move_item(draft: Draft, items: Items, run: Run, reason: str) -> None:
+    if run.alive:
+        draft.put(items.alive, run.id, run)
+        return
+    draft.drop(items.alive, run.id)
+    draft.drop(draft.world.homes, run.id)
+    if run.status is TaskStatus.FAILED:
+        draft.set(items, "failed", items.failed + 1)
+        if items.fault is None or run.item < items.fault[0]:
+            draft.set(items, "fault", (run.item, reason))
 
 
 def _without_successor(standing: Standing) -> Standing:

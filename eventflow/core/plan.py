@@ -15,6 +15,7 @@ from eventflow.model.condition import (
     is_builtin,
     levels_of,
 )
+from eventflow.model.mapped import Mapped
 from eventflow.model.settings import TaskSettings
 from eventflow.model.status import TaskAction, TaskStatus
 from eventflow.model.workflow import Workflow
@@ -65,7 +66,9 @@ class TaskPlan:
 
     Attributes:
         order: Its place in the workflow.
+        takes: The tasks whose output it takes; `may_lack` are those that need have none (S38).
         runs_workflow: Namespace and name of the workflow that it runs: no executor holds it (S40).
+        mapped: Over what it is mapped: its items have attempts, not the run itself (S43).
     """
 
     name: str
@@ -73,12 +76,19 @@ class TaskPlan:
     settings: TaskSettings
     rules: tuple[Rule, ...]
     takes: tuple[str, ...]
+    may_lack: frozenset[str] = frozenset()
     runs_workflow: tuple[str, str] | None = None
+    mapped: Mapped | None = None
+
+    @property
+    def has_attempts(self) -> bool:
+        """Whether an executor holds its runs, and not only their items or sub-executions."""
+        return self.runs_workflow is None and self.mapped is None
 
     @property
     def pool(self) -> str:
-        """The pool of whose slots it takes one; none for a task that runs a workflow (S44)."""
-        return self.settings.pool if self.runs_workflow is None else NO_POOL
+        """The pool of whose slots a run takes one; none for one without attempts (S44)."""
+        return self.settings.pool if self.has_attempts else NO_POOL
 
     @property
     def autostarts(self) -> bool:
@@ -126,7 +136,14 @@ def plan_of(workflow: Workflow, snapshot: str) -> Plan:
     """Compile a workflow; `snapshot` is its content hash."""
     tasks = {
         name: TaskPlan(
-            name, order, task.settings, _rules(workflow, name), task.takes, task.runs_workflow
+            name,
+            order,
+            task.settings,
+            _rules(workflow, name),
+            task.takes,
+            frozenset(task.takes_if_any),
+            task.runs_workflow,
+            task.mapped,
         )
         for order, (name, task) in enumerate(workflow.tasks.items())
     }

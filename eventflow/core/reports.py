@@ -40,9 +40,9 @@ def decide_report(deciding: Deciding, kind: str, value: dict[str, Any], result: 
     if deciding.world.waits_for_slot(live, run):
         _ignore(deciding, value, f"ignored: report {kind} while it waits for a slot")
         return
-    if live.runs_workflow(run.task) and (kind != "refused" or run.status is not TaskStatus.QUEUED):
-        # Nothing runs it that could be lost or end: its sub-execution goes on (S40).
-        _ignore(deciding, value, f"ignored: report {kind} of a task that runs a workflow")
+    if not live.has_attempts(run) and (kind != "refused" or run.status is not TaskStatus.QUEUED):
+        # Nothing runs it that could be lost or end: its items (S43) or sub-execution (S40) do.
+        _ignore(deciding, value, f"ignored: report {kind} of a run that no executor holds")
         return
     if kind == "running":
         _began(deciding, live, run, value)
@@ -55,11 +55,15 @@ def decide_report(deciding: Deciding, kind: str, value: dict[str, Any], result: 
     if run.status in LEAVING:
         # It ends STOPPED whatever its code returned, or whoever was lost (S20, S28).
         reason = value.get("reason", "")
-        end_run(deciding, live, run, TaskStatus.STOPPED, "" if reason == "stopped" else reason)
+        told = kind != "skipped" and reason != "stopped"
+        end_run(deciding, live, run, TaskStatus.STOPPED, reason if told else "")
         return
     match kind:
         case "success" if not run.timed_out:
             succeeded(deciding, live, run, result)
+        case "skipped" if not run.timed_out:
+            run = _run(deciding, live, run)
+            end_run(deciding, live, run, TaskStatus.SKIPPED, value.get("reason", "")[:500])
         case "lost":
             _lost(deciding, live, run, value)
         case "refused":
@@ -79,7 +83,7 @@ def begin(deciding: Deciding, live: LiveExecution, run: Run, reason: str = "") -
     """The attempt is RUNNING; its time runs (S27)."""
     _run(deciding, live, run, reason)
     timeout = live.plan.tasks[run.task].settings.timeout
-    if timeout is not None:
+    if timeout is not None and (run.parent or live.plan.tasks[run.task].mapped is None):
         due = deciding.at + timedelta(seconds=timeout)
         deciding.change(
             TimerSet(

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from eventflow.core.draft import Draft
 from eventflow.core.pools import Place, Pool, PoolKey
-from eventflow.core.world import Draft, Run
+from eventflow.core.world import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from typing import Any
 from eventflow.core import reports
 from eventflow.core.actions import move
 from eventflow.core.decision import Deciding, Outcome
+from eventflow.core.draft import Draft
 from eventflow.core.executions import create, stop_all
 from eventflow.core.moves import RunMoved
-from eventflow.core.world import Draft, Known, LiveExecution, Run, World
+from eventflow.core.world import Known, LiveExecution, Run, World
 from eventflow.errors import SubWorkflowFailedError
 from eventflow.model.jsonvalue import encode
 from eventflow.model.records import ParentLink

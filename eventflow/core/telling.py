@@ -19,6 +19,7 @@ from eventflow.core.retried import is_taken_over
 from eventflow.model.event import Event
 from eventflow.model.keys import RESERVED
 from eventflow.model.records import PoolRecord, TaskExecution
+from eventflow.model.status import TaskStatus
 
 When = Callable[[datetime], str]
 _VALUE_WIDTH = 200
@@ -80,6 +81,8 @@ def _task(task: TaskExplained, when: When) -> list[str]:
     if run is None:
         return _not_started(task, when)
     lines = [f"{_name(run)} of execution {task.workflow_execution_id} is {_stands(run)}."]
+    if run.status is TaskStatus.SKIPPED and run.taken_from is None:
+        lines.append(f"{_IN}its code ended it so (TaskSkipped): no failure, and no result")
     lines += [f"{_IN}{note}" for note in task.notes]
     lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
     lines += _stop(task.stopped_by, when)

@@ -1,23 +1,21 @@
 """The live picture in memory: what is registered, what runs, how each task stands.
 
 One thread owns a World, the loop's. It changes by `Change`s (`core.changes`) applied through a
-Draft, which can take a batch back whose commit failed; nothing else may touch it. Runs and
-standings are frozen values, replaced whole.
+Draft (`core.draft`), which can take a batch back whose commit failed; nothing else may touch it.
+Runs and standings are frozen values, replaced whole.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from eventflow.core.index import RuleIndex
 from eventflow.core.plan import Plan, Trigger
 from eventflow.core.pools import Place, Pool, PoolKey, place_of
 from eventflow.core.retried import Retried
 from eventflow.model.records import WorkflowExecution
+from eventflow.model.shape import Shape
 from eventflow.model.status import ALIVE, TaskStatus
-
-_MISSING: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,8 @@ class Run:
         trigger_turn: Turn of the event that started the run; 0 when it started with its execution.
         inputs: Upstream task -> the run whose result it takes (S38).
         timed_out: Its attempt was told to stop because of its `timeout`.
+        parent: Of an item of a mapped task: the run that it is an item of; else 0 (S43).
+        item: Its number among the items, from 0; -1 for a run that is no item.
     """
 
     id: int
@@ -44,10 +44,37 @@ class Run:
     trigger_turn: int = 0
     inputs: dict[str, int] | None = None
     timed_out: bool = False
+    parent: int = 0
+    item: int = -1
 
     @property
     def alive(self) -> bool:
         return self.status in ALIVE
+
+
+@dataclass(slots=True, eq=False)
+class Items:
+    """The items of one run of a mapped task; the id of item i is `first + i` (S43).
+
+    Attributes:
+        taken: Numbers of those that were taken over from the run that this one retries (S31).
+        next: The first that has not been opened: it and those after it are in INIT.
+        alive: Those that were opened and are alive, by id.
+        failed: How many have ended FAILED.
+        fault: Number of the first of these, and why it failed.
+    """
+
+    shape: Shape
+    first: int
+    taken: frozenset[int] = frozenset()
+    next: int = 0
+    alive: dict[int, Run] = field(default_factory=dict)
+    failed: int = 0
+    fault: tuple[int, str] | None = None
+
+    @property
+    def count(self) -> int:
+        return self.shape.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +114,13 @@ class LiveExecution:
         state: Name -> JSON text of what conditions keep (S35).
         stopping: Why it is being stopped; no rule acts any more (S29).
         retried: Of a retry: what is still to be taken over or to run again, by task (S31).
+        items: Of the runs of mapped tasks that are RUNNING or leaving, by the id of the run (S43).
     """
 
     __slots__ = (
         "alive",
         "failed_by_timeout",
+        "items",
         "met",
         "plan",
         "record",
@@ -111,6 +140,7 @@ class LiveExecution:
         self.stopping = ""
         self.failed_by_timeout = False
         self.retried: dict[str, Retried] = {}
+        self.items: dict[int, Items] = {}
 
     @property
     def id(self) -> int:
@@ -119,9 +149,10 @@ class LiveExecution:
     def standing(self, task: str) -> Standing:
         return self.standings.get(task, NEVER_RUN)
 
-    def pool_of(self, task: str) -> PoolKey:
-        """The pool whose slots a task takes (S44)."""
-        return (self.plan.namespace, self.plan.tasks[task].pool)
+    def pool_of(self, run: Run) -> PoolKey:
+        """The pool whose slots a run takes (S44)."""
+        task = self.plan.tasks[run.task]
+        return (self.plan.namespace, task.settings.pool if run.parent else task.pool)
 
     def place_of(self, run: Run) -> Place:
         """Where a run stands in the line of its pool, when it waits there."""
@@ -132,12 +163,32 @@ class LiveExecution:
         return self.standing(task).latest is None and task not in self.retried
 
     def runs_workflow(self, task: str) -> bool:
-        """Whether a task runs a workflow: no executor ever holds it (S40)."""
+        """Whether a task runs a workflow (S40)."""
         return self.plan.tasks[task].runs_workflow is not None
 
+    def has_attempts(self, run: Run) -> bool:
+        """Whether an executor may hold a run: not one that stands for its items (S43) or for its
+        sub-execution (S40).
+        """
+        return run.parent > 0 or self.plan.tasks[run.task].has_attempts
+
+    def every_run(self) -> Iterator[Run]:
+        """Every run that is still in the picture, and every item that was opened and is alive."""
+        for standing in self.standings.values():
+            for run in standing.runs:
+                yield run
+                if run.id in self.items:
+                    yield from self.items[run.id].alive.values()
+
     def run(self, run_id: int, task: str) -> Run | None:
-        """One of the task's runs that are still in the picture."""
-        return next((run for run in self.standing(task).runs if run.id == run_id), None)
+        """One of the task's runs that are still in the picture, or an item of one."""
+        for run in self.standing(task).runs:
+            if run.id == run_id:
+                return run
+            items = self.items.get(run.id)
+            if items is not None and run_id in items.alive:
+                return items.alive[run_id]
+        return None
 
 
 @dataclass(slots=True, eq=False)
@@ -226,7 +277,7 @@ class World:
         """Whether a run is QUEUED and no executor has heard of it (S44)."""
         if run.status is not TaskStatus.QUEUED:
             return False
-        pool = self.pools.get(live.pool_of(run.task))
+        pool = self.pools.get(live.pool_of(run))
         return pool is not None and pool.has(live.place_of(run))
 
     def learn(self, plan: Plan) -> None:
@@ -264,41 +315,3 @@ class World:
         known = self.workflows.pop((namespace, name))
         for pattern, entry in known.subscriptions:
             self.triggers[namespace].discard(pattern, entry)
-
-
-class Draft:
-    """Changes to a world that are not committed yet, and the way back."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self._undo: list[tuple[Any, Any, Any]] = []
-
-    def put(self, table: dict[Any, Any], key: Any, value: Any) -> None:
-        self._undo.append((table, key, table.get(key, _MISSING)))
-        table[key] = value
-
-    def drop(self, table: dict[Any, Any], key: Any) -> None:
-        if key in table:
-            self._undo.append((table, key, table[key]))
-            del table[key]
-
-    def set(self, thing: object, name: str, value: Any) -> None:
-        self._undo.append((thing, name, getattr(thing, name)))
-        setattr(thing, name, value)
-
-    def undo_by(self, action: Callable[[], object]) -> None:
-        """Let `action` take back something that is no single entry or attribute."""
-        self._undo.append((None, "", action))
-
-    def rollback(self) -> None:
-        """Make the world what it was when the draft began."""
-        for thing, key, before in reversed(self._undo):
-            if thing is None:
-                before()
-            elif not isinstance(thing, dict):
-                setattr(thing, key, before)
-            elif before is _MISSING:
-                del thing[key]
-            else:
-                thing[key] = before
-        self._undo.clear()

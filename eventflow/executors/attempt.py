@@ -10,8 +10,14 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-from eventflow.errors import EventflowError, MissingOutputError, ResultError, WorkerLostError
-from eventflow.executors.failure import cut, exit_code, failure_of, plain_failure
+from eventflow.errors import (
+    EventflowError,
+    MissingOutputError,
+    ResultError,
+    TaskSkipped,
+    WorkerLostError,
+)
+from eventflow.executors.failure import cut, exit_code, failure_of, message_of, plain_failure
 from eventflow.executors.port import AttemptKey, Job, Report, ReportKind
 from eventflow.executors.taskcontext import AttemptContext
 from eventflow.model.context import inside
@@ -89,6 +95,9 @@ class Attempt:
                 result = self._operator.await_termination(self._context)
             text = result_text(result)
             self._in_code = False
+        except TaskSkipped as skipped:
+            self._in_code = False
+            return Report(key=self.job.key, kind=ReportKind.SKIPPED, reason=message_of(skipped))
         except BaseException as error:  # users' code
             self._in_code = False
             if isinstance(error, SystemExit) and error.code in (None, 0):
@@ -159,6 +168,12 @@ def refused(job: Job, error: EventflowError) -> Report:
         retryable=False,
         reason="cannot be started",
     )
+
+
+def refusal(key: AttemptKey, error: Exception, message: str) -> Report:
+    """The report of a run that no executor holds, and that cannot be started."""
+    failure = plain_failure(type(error), message, key.attempt)
+    return Report(key=key, kind=ReportKind.REFUSED, failure=failure)
 
 
 def lost(key: AttemptKey, message: str, *, counted: bool = True) -> Report:

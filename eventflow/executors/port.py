@@ -73,6 +73,7 @@ class ReportKind(StrEnum):
     RUNNING = "running"
     SUCCESS = "success"
     FAILED = "failed"
+    SKIPPED = "skipped"
     STOPPED = "stopped"
     LOST = "lost"
     REFUSED = "refused"
@@ -88,7 +89,7 @@ class Report:
         retryable: Whether `retry_on` takes the exception; matched where it was raised (S27).
         chance: A number drawn from [0, 1) with a FAILED: the jitter of a retry is data.
         counted: Whether a LOST counts against `max_lost`: not when a signal stopped the scheduler.
-        reason: A note for people: `exit code 3`, `abandoned`.
+        reason: A note for people: `exit code 3`, `abandoned`; with SKIPPED what the task said.
         metrics: What `Operator.get_metrics` returned.
     """
 

@@ -27,6 +27,8 @@ _LEAVE_S = 5.0
 _OUTPUT_S = 1.0
 _LOOK_S = 0.01
 _LOOKS = 500
+# Ends that a stop overrides (S20).
+_OF_ITS_CODE = (ReportKind.SUCCESS, ReportKind.FAILED, ReportKind.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +225,7 @@ class Ward:
     def _outcome(self, code: int) -> Report:
         told = self._report if self._report is not None else self._means.spool.outcome(self.job.key)
         if told is not None and told.key == self.job.key:
-            if self._stopping and told.kind in (ReportKind.SUCCESS, ReportKind.FAILED):
+            if self._stopping and told.kind in _OF_ITS_CODE:
                 return stopped(self.job.key, "stopped")
             return told
         report = self._verdict(code)

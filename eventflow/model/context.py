@@ -7,6 +7,7 @@ may emit, read results, keep workflow data and draw deterministic values (S39).
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -257,11 +258,7 @@ class TaskContext(Context):
 
     @abstractmethod
     def value_of(self, place: Place) -> Any:
-        """What a place in the operator's arguments stands for (S38, S43).
-
-        Raises:
-            MissingOutputError: If there is no such result, and it is not an optional one.
-        """
+        """What a place in the arguments stands for, or MissingOutputError (S38, S43)."""
 
     @property
     @abstractmethod
@@ -342,15 +339,11 @@ def find_context() -> TaskContext | None:
     return _current.get()
 
 
-class inside:  # noqa: N801  reads as a verb: `with inside(context):`
-    """Makes `context` the current one for a block."""
-
-    def __init__(self, context: TaskContext) -> None:
-        self._context = context
-
-    def __enter__(self) -> TaskContext:
-        self._token = _current.set(self._context)
-        return self._context
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
+@contextmanager
+def inside(context: TaskContext) -> Iterator[TaskContext]:
+    """Make `context` the current one for a block."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)

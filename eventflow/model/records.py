@@ -50,6 +50,23 @@ class AttemptFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemCounts:
+    """How the items of a run of a mapped task stand (S43)."""
+
+    total: int
+    by_status: dict[TaskStatus, int] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        """For people: `812/1000 items, 3 failed`; what has ended stands before the stroke."""
+        ended = sum(count for status, count in self.by_status.items() if status in ENDED)
+        told = [f"{ended}/{self.total} items"]
+        for status in (TaskStatus.FAILED, TaskStatus.STOPPED, TaskStatus.SKIPPED):
+            if self.by_status.get(status):
+                told.append(f"{self.by_status[status]} {status.value.lower()}")
+        return ", ".join(told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskExecution:
     """One run of one task.
 
@@ -67,6 +84,10 @@ class TaskExecution:
         pool: Of whose slots its attempts take one (S44).
         inputs: Upstream task -> id of the run whose result it takes (S38); empty until QUEUED.
         metrics: What `get_metrics` of its operator said when its newest attempt ended (S37).
+        parent: Of an item of a mapped task: the id of the run that it is an item of (S43).
+        item: Its number among the items, from 0.
+        index: The same as a number on each axis of the map, outermost first.
+        items: Of a run of a mapped task: how its items stand; `None` before it has some.
     """
 
     id: int
@@ -88,6 +109,10 @@ class TaskExecution:
     taken_from: int | None = None
     inputs: dict[str, int] = field(default_factory=dict, hash=False)
     metrics: dict[str, float] = field(default_factory=dict, hash=False)
+    parent: int | None = None
+    item: int | None = None
+    index: tuple[int, ...] = ()
+    items: ItemCounts | None = None
 
     @property
     def key(self) -> TaskExecutionKey:

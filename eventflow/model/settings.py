@@ -33,6 +33,9 @@ class OperatorConfigItem(StrEnum):
     STOP_GRACE = "stop_grace"
     POOL = "pool"
     PRIORITY = "priority"
+    MAX_ITEMS = "max_items"
+    MAX_ACTIVE_ITEMS = "max_active_items"
+    ON_ITEM_FAILURE = "on_item_failure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,9 @@ class TaskSettings:
         stop_grace: Seconds between the request to stop and the kill (S20).
         pool: Of whose slots one is held while an attempt is with an executor (S44).
         priority: Among those that wait for the same pool; the larger one starts first.
+        max_items: Of a mapped task: more items than that are refused before any of them runs (S43).
+        max_active_items: How many of them may be alive at once; the rest waits in INIT (S44).
+        on_item_failure: `finish` lets the others run to their end, `stop` stops them (S43).
     """
 
     periodic_expression: Schedule | None = None
@@ -74,6 +80,9 @@ class TaskSettings:
     stop_grace: float = 10.0
     pool: str = DEFAULT_POOL
     priority: int = 0
+    max_items: int = 100_000
+    max_active_items: int = 1000
+    on_item_failure: str = "finish"
 
     def describe(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON."""
@@ -108,6 +117,7 @@ class TaskSettings:
 MAX_RETRY_DELAY = 7 * 24 * 3600.0
 MAX_PRIORITY = 1000
 MAX_SLOTS = 1_000_000
+MAX_ITEMS = 10_000_000
 
 
 def check_pool(namespace: str, name: str, slots: object) -> None:
@@ -212,6 +222,16 @@ def _overlap(what: str, value: Any) -> str:
     return _one_of(what, value, ("skip", "restart"))
 
 
+def _limit(what: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_ITEMS:
+        raise DefinitionError(f"{what} is a whole number from 1 to {MAX_ITEMS}, got {value!r}")
+    return value
+
+
+def _on_item_failure(what: str, value: Any) -> str:
+    return _one_of(what, value, ("finish", "stop"))
+
+
 def _on_lost(what: str, value: Any) -> str:
     return _one_of(what, value, ("retry", "fail"))
 
@@ -246,4 +266,7 @@ _CHECKS = {
     "stop_grace": _seconds,
     "pool": _pool,
     "priority": _priority,
+    "max_items": _limit,
+    "max_active_items": _limit,
+    "on_item_failure": _on_item_failure,
 }

@@ -65,7 +65,7 @@ MOVES: dict[TaskStatus | None, frozenset[TaskStatus]] = {
     None: frozenset({_INIT, _SKIPPED}),
     _INIT: frozenset({_QUEUED, _STOPPED, _SKIPPED}),
     _QUEUED: frozenset({_RUNNING, _STOPPING, _RESTARTING, _STOPPED, _FAILED, _RETRYING}),
-    _RUNNING: frozenset({_SUCCESS, _FAILED, _RETRYING, _STOPPING, _RESTARTING}),
+    _RUNNING: frozenset({_SUCCESS, _FAILED, _SKIPPED, _RETRYING, _STOPPING, _RESTARTING}),
     _RETRYING: frozenset({_QUEUED, _STOPPED, _FAILED}),
     _STOPPING: frozenset({_STOPPED}),
     _RESTARTING: frozenset({_STOPPED, _STOPPING}),

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from eventflow.clock import Clock
 from eventflow.core.decide import COMMAND, SENDER
+from eventflow.core.world import Run
 from eventflow.errors import (
     ConflictError,
     DuplicateEventError,
@@ -23,6 +24,7 @@ from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.keys import check_user_key
 from eventflow.model.records import DecisionRecord, ParentLink, WorkflowExecution
 from eventflow.model.settings import check_pool
+from eventflow.model.shape import Shape
 from eventflow.model.status import TaskAction
 from eventflow.runtime.failing import Which, commands_for
 from eventflow.runtime.ids import draw_id
@@ -153,6 +155,29 @@ class Client:
         if command.turn:
             # It was decided while the execution above was parked, so nobody wanted it.
             return self._command("subrun", value, parent_namespace)
+        return command
+
+    def expand(
+        self,
+        run: Run,
+        execution: WorkflowExecution,
+        shape: Shape,
+        taken: list[tuple[int, int, int]],
+    ) -> Event:
+        """Say how many items a run of a mapped task has; said twice it is one (S43, S3)."""
+        value = {
+            "workflow_execution_id": execution.id,
+            "task": run.task,
+            "task_execution_id": run.id,
+            "attempt": run.attempt,
+            "levels": list(shape.levels),
+            "taken": [list(triple) for triple in taken],
+        }
+        key = f"expand:{run.id}:{run.attempt}"
+        command = self._command("expand", value, execution.namespace, key, max_bytes=None)
+        if command.turn:
+            # It was decided while the execution was parked, so nobody wanted it.
+            return self._command("expand", value, execution.namespace, max_bytes=None)
         return command
 
     def subended(self, execution: WorkflowExecution) -> Event:

@@ -4,25 +4,28 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 
 from eventflow.core.changes import Commanded, Withdrawn
 from eventflow.core.decision import Decision
 from eventflow.core.plan import Plan
 from eventflow.core.world import Run, World
-from eventflow.executors.port import AttemptKey, Code, Executor, Job
+from eventflow.executors.port import AttemptKey, Executor, Job
 from eventflow.model.event import Event
-from eventflow.model.records import TaskExecution, WorkflowExecution
-from eventflow.model.status import TaskAction, TaskStatus
-from eventflow.store.ports import Store
+from eventflow.model.records import WorkflowExecution
+from eventflow.model.shape import Shape
+from eventflow.model.status import TaskAction
 
 log = logging.getLogger("eventflow")
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One thing for the executor to do: START, STOP, or, with `None`, forget an ended attempt."""
+    """One thing for the executor to do: START, STOP, or, with `None`, forget an ended attempt.
+
+    Attributes:
+        shape: Of an item of a mapped task: that of all of them (S43).
+    """
 
     key: AttemptKey
     action: TaskAction | None
@@ -30,13 +33,16 @@ class Order:
     record: WorkflowExecution | None = None
     plan: Plan | None = None
     trigger: Event | None = None
+    shape: Shape | None = None
 
     @property
-    def runs_workflow(self) -> bool:
-        """Whether it is about a task that runs a workflow."""
+    def has_attempts(self) -> bool:
+        """Whether an executor holds the run: not one that stands for its items or for its
+        sub-execution.
+        """
         if self.plan is None or self.run is None:
-            return False
-        return self.plan.tasks[self.run.task].runs_workflow is not None
+            return True
+        return self.run.parent > 0 or self.plan.tasks[self.run.task].has_attempts
 
 
 def orders_of(world: World, decisions: Iterable[Decision]) -> list[Order]:
@@ -69,7 +75,9 @@ def _order_of(world: World, command: Commanded) -> Order | None:
         return None
     run = command.run
     key = AttemptKey(run.id, run.attempt)
-    return Order(key, command.action, run, live.record, live.plan, command.trigger)
+    items = live.items.get(run.parent)
+    shape = items.shape if items is not None else None
+    return Order(key, command.action, run, live.record, live.plan, command.trigger, shape)
 
 
 def redeliveries(
@@ -87,11 +95,11 @@ class Dispatcher:
         self,
         executor: Executor,
         make_job: Callable[[Order], Job],
-        start_sub: Callable[[Order], None],
+        unheld: Callable[[Order], None],
     ) -> None:
         self._executor = executor
         self._make_job = make_job
-        self._start_sub = start_sub
+        self._unheld = unheld
         self._orders: queue.SimpleQueue[list[Order] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="eventflow-dispatch", daemon=True)
 
@@ -111,7 +119,7 @@ class Dispatcher:
         while (orders := self._orders.get()) is not None:
             for order in orders:
                 try:
-                    hand_over(self._executor, order, self._make_job, self._start_sub)
+                    hand_over(self._executor, order, self._make_job, self._unheld)
                 except Exception:
                     # The order stays in the outbox: it is delivered again at the next start.
                     log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)
@@ -121,70 +129,15 @@ def hand_over(
     executor: Executor,
     order: Order,
     make_job: Callable[[Order], Job],
-    start_sub: Callable[[Order], None],
+    unheld: Callable[[Order], None],
 ) -> None:
-    """Do one order. A task that runs a workflow is no executor's (S40)."""
+    """Do one order. Of a run that no executor holds the rest is begun by `unheld` (S40, S43)."""
     match order.action:
-        case TaskAction.START if order.runs_workflow:
-            start_sub(order)
+        case TaskAction.START if not order.has_attempts:
+            unheld(order)
         case TaskAction.START:
             executor.submit(make_job(order))
         case TaskAction.STOP:
             executor.cancel(order.key)
         case _:
             executor.confirm(order.key)
-
-
-class JobMaker:
-    """Makes the Job of a START order: the records a task may read, and where its code is."""
-
-    def __init__(
-        self,
-        store: Store,
-        code_of: Callable[[str], Code],
-        now: Callable[[], datetime],
-    ) -> None:
-        self._store = store
-        self._code_of = code_of
-        self._now = now
-
-    def __call__(self, order: Order) -> Job:
-        run, record, plan = order.run, order.record, order.plan
-        if run is None or record is None or plan is None:
-            raise ValueError(f"order {order.key} has no run to make a job of")
-        settings = plan.tasks[run.task].settings
-        return Job(
-            workflow_execution=record,
-            task_execution=task_record(record, run, self._now(), settings.pool),
-            trigger_event=self._trigger(order, run, record),
-            code=self._code_of(record.snapshot),
-            inputs=run.inputs or {},
-            log_path=self._store.log_path(record.id, run.task, run.sequence_number, run.attempt),
-            stop_grace_s=settings.stop_grace,
-            heartbeat_timeout_s=settings.heartbeat_timeout,
-            must_not_repeat=settings.on_lost == "fail",
-        )
-
-    def _trigger(self, order: Order, run: Run, record: WorkflowExecution) -> Event | None:
-        """A task that started with its execution reads the execution's trigger (S16)."""
-        if order.trigger is not None:
-            return replace(order.trigger, turn=run.trigger_turn)
-        if run.trigger_turn:
-            return self._store.event_of_turn(run.trigger_turn)
-        return record.trigger_event
-
-
-def task_record(record: WorkflowExecution, run: Run, now: datetime, pool: str) -> TaskExecution:
-    """The run as its own code sees it."""
-    return TaskExecution(
-        id=run.id,
-        workflow_execution_id=record.id,
-        task_name=run.task,
-        sequence_number=run.sequence_number,
-        attempt=run.attempt,
-        status=TaskStatus.RUNNING,
-        execution_type=record.execution_type,
-        begin_date=run.began_at or now,
-        trigger_turn=run.trigger_turn,
-        pool=pool,
-    )

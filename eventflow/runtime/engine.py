@@ -25,15 +25,17 @@ from eventflow.model.event import Event
 from eventflow.model.status import TaskAction, TaskStatus
 from eventflow.runtime.client import Client
 from eventflow.runtime.desk import StoreDesk
-from eventflow.runtime.dispatch import Dispatcher, JobMaker, Order, orders_of, redeliveries
+from eventflow.runtime.dispatch import Dispatcher, Order, orders_of, redeliveries
 from eventflow.runtime.guard import log_failed
+from eventflow.runtime.jobs import JobMaker
 from eventflow.runtime.left import lost_attempts
 from eventflow.runtime.listening import Listeners
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.news import News
 from eventflow.runtime.registry import Registry
-from eventflow.runtime.subruns import SubStarter, join
+from eventflow.runtime.subruns import join
 from eventflow.runtime.timers import Alarm
+from eventflow.runtime.unheld import Unheld
 from eventflow.store.bell import Bell
 from eventflow.store.ports import Loaded, Store
 
@@ -89,7 +91,7 @@ class Engine:
         self._dispatcher = Dispatcher(
             executor,
             JobMaker(store, registry.code, clock.now),
-            SubStarter(self.client, self._report),
+            Unheld(self.client, self._report),
         )
         self._thread = threading.Thread(target=self._run, name="eventflow-loop", daemon=True)
         self._loop: Loop
@@ -255,8 +257,7 @@ class Engine:
             AttemptKey(run.id, run.attempt)
             for live in loaded.world.executions.values()
             if live.id in here
-            for standing in live.standings.values()
-            for run in standing.runs
+            for run in live.every_run()
         )
         self._take_up(loaded, [*waiting, *self._unclaimed], taken=known, counted=True)
 

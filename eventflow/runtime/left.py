@@ -10,15 +10,12 @@ def lost_attempts(world: World, reported: set[AttemptKey], *, counted: bool) -> 
     """Attempts that ran under an earlier scheduler and of which nothing at all was found."""
     found = []
     for live in world.executions.values():
-        for standing in live.standings.values():
-            for run in standing.runs:
-                if run.status not in BUSY - {TaskStatus.QUEUED, TaskStatus.RETRYING}:
-                    continue
-                if live.runs_workflow(run.task):
-                    continue
-                key = AttemptKey(run.id, run.attempt)
-                if key in reported:
-                    continue
-                message = "the scheduler that ran this attempt has ended"
-                found.append(lost(key, message, counted=counted))
+        for run in live.every_run():
+            if run.status not in BUSY - {TaskStatus.QUEUED, TaskStatus.RETRYING}:
+                continue
+            key = AttemptKey(run.id, run.attempt)
+            if key in reported or not live.has_attempts(run):
+                continue
+            message = "the scheduler that ran this attempt has ended"
+            found.append(lost(key, message, counted=counted))
     return found

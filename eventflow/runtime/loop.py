@@ -17,11 +17,12 @@ from eventflow.clock import Clock
 from eventflow.core.completion import ending_of
 from eventflow.core.decide import IDLE_POOL, QUIET, SENDER, facts_of, set_aside, take
 from eventflow.core.decision import Decision
+from eventflow.core.draft import Draft
 from eventflow.core.handover import idle_pools
 from eventflow.core.judge import Ask
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping, RunMoved
 from eventflow.core.pools import PoolKey
-from eventflow.core.world import Draft, Timer, World
+from eventflow.core.world import Timer, World
 from eventflow.errors import StoreError, StoreRefusedError
 from eventflow.executors.port import Report
 from eventflow.model.event import Event

@@ -22,10 +22,11 @@ from eventflow.core.decide import (
     take,
 )
 from eventflow.core.decision import Decision
+from eventflow.core.draft import Draft
 from eventflow.core.judge import Ask
 from eventflow.core.plan import Plan
 from eventflow.core.portrait import portrait
-from eventflow.core.world import Draft, Timer, World
+from eventflow.core.world import Timer, World
 from eventflow.errors import EventflowError, NotFoundError, StoreError
 from eventflow.model.event import Event
 from eventflow.runtime.asking import Asking

@@ -9,10 +9,11 @@ from typing import Any
 from eventflow.core.subs import is_leaving, stop_reason
 from eventflow.core.world import LiveExecution, Run, World
 from eventflow.errors import EventError, MissingOutputError
-from eventflow.executors.port import AttemptKey, Report, ReportKind
+from eventflow.executors.attempt import refusal
+from eventflow.executors.port import Report
 from eventflow.model.arguments import Output, Place, fill
 from eventflow.model.jsonvalue import read
-from eventflow.model.records import AttemptFailure, ParentLink, WorkflowExecution
+from eventflow.model.records import ParentLink, WorkflowExecution
 from eventflow.model.status import TaskStatus
 from eventflow.operators.workflow import WorkflowOperator
 from eventflow.runtime.client import Client
@@ -45,7 +46,7 @@ class SubStarter:
             target = plan.tasks[run.task].runs_workflow or (plan.namespace, plan.name)
             self._client.subrun(*target, params, parent, plan.namespace)
         except (EventError, MissingOutputError) as error:
-            self._report(_refusal(order.key, type(error), f"params of task {run.task!r}: {error}"))
+            self._report(refusal(order.key, error, f"params of task {run.task!r}: {error}"))
 
     def _params(self, operator: object, run: Run) -> dict[str, Any]:
         if not isinstance(operator, WorkflowOperator):
@@ -70,13 +71,6 @@ class SubStarter:
                 f"the result of {output.task_name!r} is not in the store any more"
             )
         return read(text) if text is not None else None
-
-
-def _refusal(key: AttemptKey, kind: type[Exception], message: str) -> Report:
-    failure = AttemptFailure(
-        attempt=key.attempt, type_name=kind.__name__, message=message, args=[message]
-    )
-    return Report(key=key, kind=ReportKind.REFUSED, failure=failure)
 
 
 def join(world: World, client: Client) -> None:

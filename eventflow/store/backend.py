@@ -7,27 +7,24 @@ together as of one commit.
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import text
-from sqlmodel import SQLModel, col, select
+from sqlmodel import col, select
 
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
 from eventflow.model.records import (
     AttemptFailure,
-    DecisionRecord,
     PoolRecord,
     StatusChange,
     TaskExecution,
-    VerdictRecord,
     WorkflowExecution,
 )
+from eventflow.model.shape import Shape
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store import queries
-from eventflow.store.asked import IS_AGAIN, asked_again
 from eventflow.store.data_tables import (
     AttemptFailureTable,
     ParkedTable,
@@ -36,41 +33,36 @@ from eventflow.store.data_tables import (
     WorkflowTable,
 )
 from eventflow.store.database import Database
+from eventflow.store.decided import SqliteDecided, row_of
+from eventflow.store.items import KeptItems
 from eventflow.store.listed import SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.log import event_of
 from eventflow.store.places import resolved
 from eventflow.store.records import (
-    decision_of,
     execution_of,
     failure_of,
     pools_of,
     status_change_of,
     task_execution_of,
     timer_record_of,
-    verdict_of,
     workflow_of,
 )
+from eventflow.store.results import SqliteResults
 from eventflow.store.rows import (
-    DecisionRow,
     ExecutionRow,
     FailureRow,
     HistoryRow,
     PoolRow,
     RunRow,
     TimerRow,
-    VerdictRow,
     WorkflowRow,
 )
 from eventflow.store.statements import DELETE_DATA, KEEP_VALUE, PUT_DATA
 from eventflow.store.tables import (
-    DecisionTable,
-    EventTable,
     ScheduleFiringTable,
-    StateTable,
     TaskExecutionTable,
     TaskHistoryTable,
     TimerTable,
-    VerdictTable,
     WorkflowExecutionTable,
 )
 from eventflow.store.writer import Writer
@@ -78,17 +70,21 @@ from eventflow.store.writer import Writer
 Row = TypeVar("Row", bound=NamedTuple)
 
 
-class SqliteBackend:
+class SqliteBackend(SqliteDecided):
     """The state backend's part of a SQLite store."""
 
     def __init__(self, database: Database, writer: Writer) -> None:
-        self._database = database
+        super().__init__(database)
         self._reader = database.reader
         self._writer = writer
+        self._results = SqliteResults(database.reader)
 
-    def log_path(self, execution_id: int, task: str, number: int, attempt: int) -> Path | None:
+    def log_path(
+        self, execution_id: int, task: str, number: int, attempt: int, item: int = -1
+    ) -> Path | None:
         folder = self._database.files / "logs" / str(execution_id)
-        return folder / f"{task}.{number}.{attempt}.log"
+        run = f"{task}.{number}" if item < 0 else f"{task}.{number}-{item}"
+        return folder / f"{run}.{attempt}.log"
 
     def execution(self, execution_id: int) -> WorkflowExecution | None:
         with self._database.session() as session:
@@ -98,12 +94,15 @@ class SqliteBackend:
             kind = ExecutionType(found.execution_type)
             runs = session.exec(
                 select(TaskExecutionTable)
-                .where(TaskExecutionTable.workflow_execution_id == execution_id)
+                .where(
+                    TaskExecutionTable.workflow_execution_id == execution_id,
+                    col(TaskExecutionTable.item) < 0,
+                )
                 .order_by(col(TaskExecutionTable.id))
             )
             tasks = tuple(self._task_execution(run, kind) for run in runs)
             trigger = self._event_of_turn(found.trigger_turn)
-            return execution_of(_row(ExecutionRow, found), trigger, tasks)
+            return execution_of(row_of(ExecutionRow, found), trigger, tasks)
 
     def execution_status(self, execution_id: int) -> WorkflowStatus | None:
         status = self._reader.value(queries.EXECUTION_STATUS, (execution_id,))
@@ -142,7 +141,38 @@ class SqliteBackend:
                 .join(WorkflowExecutionTable)
                 .where(TaskExecutionTable.id == task_execution_id)
             ).first()
-            return self._task_execution(found[0], ExecutionType(found[1])) if found else None
+            if not found:
+                return None
+            run, kind = found[0], ExecutionType(found[1])
+            owner = session.get(TaskExecutionTable, run.parent) if run.parent else None
+            kept = KeptItems.read(owner.items) if owner is not None and owner.items else None
+            return self._task_execution(run, kind, kept.shape if kept is not None else None)
+
+    def items(
+        self,
+        task_execution_id: int,
+        *,
+        statuses: Iterable[TaskStatus] = (),
+        after: int = -1,
+        limit: int = 1000,
+    ) -> list[TaskExecution]:
+        with self._database.session() as session:
+            run = session.get(TaskExecutionTable, task_execution_id)
+            if run is None or run.items is None:
+                return []
+            owner = session.get(WorkflowExecutionTable, run.workflow_execution_id)
+            kind = (
+                ExecutionType(owner.execution_type) if owner is not None else ExecutionType.MANUAL
+            )
+            kept = KeptItems.read(run.items)
+            first, last = kept.first + after + 1, kept.first + kept.shape.count - 1
+            chosen = select(TaskExecutionTable).where(
+                col(TaskExecutionTable.id).between(first, last)
+            )
+            if wanted := sorted(set(statuses)):
+                chosen = chosen.where(col(TaskExecutionTable.status).in_(wanted))
+            chosen = chosen.order_by(col(TaskExecutionTable.id)).limit(limit)
+            return [self._task_execution(one, kind, kept.shape) for one in session.exec(chosen)]
 
     def history(self, task_execution_id: int) -> list[StatusChange]:
         statement = (
@@ -151,7 +181,7 @@ class SqliteBackend:
             .order_by(col(TaskHistoryTable.turn), col(TaskHistoryTable.number))
         )
         with self._database.session() as session:
-            return [status_change_of(_row(HistoryRow, one)) for one in session.exec(statement)]
+            return [status_change_of(row_of(HistoryRow, one)) for one in session.exec(statement)]
 
     def failures(self, task_execution_id: int) -> list[AttemptFailure]:
         statement = (
@@ -160,17 +190,20 @@ class SqliteBackend:
             .order_by(col(AttemptFailureTable.id))
         )
         with self._database.session() as session:
-            return [failure_of(_row(FailureRow, one)) for one in session.exec(statement)]
+            return [failure_of(row_of(FailureRow, one)) for one in session.exec(statement)]
 
     def task_status(self, execution_id: int, task: str) -> TaskStatus | None:
         status = self._reader.value(queries.TASK_STATUS, (execution_id, task))
         return TaskStatus(status) if status is not None else None
 
     def result(self, task_execution_id: int, index: Sequence[int] = ()) -> str | None:
-        return self._text(queries.RESULT, (task_execution_id,))
+        return self._results.result(task_execution_id, index)
+
+    def shape(self, task_execution_id: int) -> Shape | None:
+        return self._results.shape(task_execution_id)
 
     def latest_result(self, execution_id: int, task: str) -> str | None:
-        return self._text(queries.LATEST_RESULT, (execution_id, task))
+        return self._results.latest(execution_id, task)
 
     def read_data(self, execution_id: int, key: str) -> str | None:
         return self._text(queries.DATA, (execution_id, key))
@@ -192,80 +225,14 @@ class SqliteBackend:
 
         return self._writer.do(write)
 
-    def decisions(
-        self, execution_id: int | None = None, *, command_offset: int | None = None
-    ) -> list[DecisionRecord]:
-        statement = (
-            select(DecisionTable, EventTable.key, EventTable.offset)
-            .join(EventTable, col(EventTable.turn) == col(DecisionTable.turn))
-            .order_by(col(DecisionTable.turn), col(DecisionTable.number))
-        )
-        if execution_id is not None:
-            statement = statement.where(DecisionTable.workflow_execution_id == execution_id)
-        if command_offset is not None:
-            statement = statement.where(EventTable.offset == command_offset)
-        with self._database.session() as session:
-            return [
-                decision_of(_row(DecisionRow, decision), key, offset)
-                for decision, key, offset in session.exec(statement)
-            ]
-
-    def verdicts(
-        self,
-        execution_id: int | None = None,
-        *,
-        workflow: tuple[str, str] | None = None,
-        turn: int | None = None,
-        of_turn: int | None = None,
-        failed: bool = False,
-        unanswered: bool = False,
-        limit: int = 1000,
-    ) -> list[VerdictRecord]:
-        statement = (
-            select(VerdictTable, EventTable.key, EventTable.offset, EventTable.logged_at)
-            .join(EventTable, col(EventTable.turn) == col(VerdictTable.turn))
-            .order_by(col(VerdictTable.turn).desc(), col(VerdictTable.number).desc())
-            .limit(limit)
-        )
-        if execution_id is not None:
-            statement = statement.where(VerdictTable.workflow_execution_id == execution_id)
-        if turn is not None:
-            statement = statement.where(VerdictTable.turn == turn)
-        if of_turn is not None:
-            statement = statement.where(IS_AGAIN, VerdictTable.of_turn == of_turn)
-        if workflow is not None:
-            statement = statement.where(
-                VerdictTable.namespace == workflow[0], VerdictTable.workflow == workflow[1]
-            )
-        if failed or unanswered:
-            statement = statement.where(VerdictTable.error != "")
-        if unanswered:
-            statement = statement.where(~asked_again())
-        with self._database.session() as session:
-            found = session.exec(statement).all()
-            return [
-                verdict_of(_row(VerdictRow, verdict), key, offset, at)
-                for verdict, key, offset, at in reversed(found)
-            ]
-
-    def state(self, execution_id: int | None, workflow: tuple[str, str]) -> dict[str, str]:
-        namespace, name = workflow
-        statement = select(StateTable.name, StateTable.value).where(
-            StateTable.workflow_execution_id == (execution_id or 0),
-            StateTable.namespace == namespace,
-            StateTable.workflow == name,
-        )
-        with self._database.session() as session:
-            return dict(session.exec(statement.order_by(StateTable.name)).all())
-
     def workflows(self) -> list[WorkflowRecord]:
         statement = select(WorkflowTable).order_by(WorkflowTable.namespace, WorkflowTable.name)
         with self._database.session() as session:
-            return [workflow_of(_row(WorkflowRow, one)) for one in session.exec(statement)]
+            return [workflow_of(row_of(WorkflowRow, one)) for one in session.exec(statement)]
 
     def pools(self) -> list[PoolRecord]:
         with self._database.session() as session:
-            rows = [_row(PoolRow, one) for one in session.exec(select(PoolTable))]
+            rows = [row_of(PoolRow, one) for one in session.exec(select(PoolTable))]
             busy = session.connection().exec_driver_sql(queries.BUSY_IN_POOLS)
             return pools_of(
                 rows, {(space, name, bool(waits)): count for space, name, waits, count in busy}
@@ -289,7 +256,7 @@ class SqliteBackend:
         if wanted := sorted(set(kinds)):
             statement = statement.where(col(TimerTable.kind).in_(wanted))
         with self._database.session() as session:
-            return [timer_record_of(_row(TimerRow, one)) for one in session.exec(statement)]
+            return [timer_record_of(row_of(TimerRow, one)) for one in session.exec(statement)]
 
     def last_fired(self, timer_key: str) -> datetime | None:
         statement = (
@@ -309,7 +276,7 @@ class SqliteBackend:
     def _executions(self, statement: Any) -> list[WorkflowExecution]:
         with self._database.session() as session:
             return [
-                execution_of(_row(ExecutionRow, one), self._event_of_turn(one.trigger_turn))
+                execution_of(row_of(ExecutionRow, one), self._event_of_turn(one.trigger_turn))
                 for one in session.exec(statement)
             ]
 
@@ -317,17 +284,17 @@ class SqliteBackend:
         rows = self._reader.rows(queries.EVENT_OF_TURN, (turn,)) if turn else ()
         return event_of(rows[0]) if rows else None
 
-    def _task_execution(self, run: TaskExecutionTable, kind: ExecutionType) -> TaskExecution:
-        path = self.log_path(run.workflow_execution_id, run.task, run.sequence_number, run.attempt)
-        return task_execution_of(_row(RunRow, run), kind, path)
+    def _task_execution(
+        self, run: TaskExecutionTable, kind: ExecutionType, shape: Shape | None = None
+    ) -> TaskExecution:
+        path = self.log_path(
+            run.workflow_execution_id, run.task, run.sequence_number, run.attempt, run.item
+        )
+        counts = self._results.counts(run.items) if run.items is not None else None
+        return task_execution_of(row_of(RunRow, run), kind, path, counts=counts, shape=shape)
 
 
 def snapshot_of(fields: dict[str, Any], files: Path) -> SnapshotRecord:
     """A snapshot from the columns of its row; `files` is the folder beside the store."""
     folder = resolved(fields["folder"], files)
     return SnapshotRecord(**{**fields, "folder": folder, "definition": read(fields["definition"])})
-
-
-def _row(kind: type[Row], found: SQLModel) -> Row:
-    """What the tables gave, as the row that both stores make records from."""
-    return kind._make(attrgetter(*kind._fields)(found))

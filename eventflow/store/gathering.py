@@ -33,9 +33,11 @@ from eventflow.core.moves import (
     RunTakenOver,
     Told,
 )
+from eventflow.core.opened import ItemsClosed, ItemsCreated, ItemsOpened
 from eventflow.core.slots import PoolSet, SlotAwaited, SlotForgone, SlotFreed, SlotTaken
-from eventflow.core.world import Run, Timer
+from eventflow.core.world import Run
 from eventflow.model.status import ENDED, WORKFLOW_ENDED, TaskAction, TaskStatus, WorkflowStatus
+from eventflow.store.items import item_history, item_rows, items_text
 from eventflow.store.ports import Batch
 from eventflow.store.rows import (
     RETRIED,
@@ -43,16 +45,16 @@ from eventflow.store.rows import (
     FailureRow,
     FiringRow,
     HistoryRow,
+    ItemsClosing,
     OutboxRow,
     PoolRow,
     Rows,
     StateKey,
-    TimerRow,
     VerdictRow,
     WorkflowRow,
     json_text,
 )
-from eventflow.store.touched import TouchedExecution, TouchedRun, taken_over_row
+from eventflow.store.touched import TouchedExecution, TouchedRun, taken_over_row, timer_row
 
 
 def rows_of(batch: Batch) -> Rows:
@@ -73,6 +75,8 @@ class _Gathering:
         self._turn = 0
         self._executions: dict[int, TouchedExecution] = {}
         self._runs: dict[int, TouchedRun] = {}
+        # By the run of a mapped task: the items that it got in this batch.
+        self._items: dict[int, ItemsCreated] = {}
         self._orders: dict[tuple[int, int, TaskAction], OutboxRow] = {}
         self._withdrawn: dict[tuple[int, int], bool] = {}
 
@@ -129,10 +133,12 @@ class _Gathering:
             else:
                 rows.execution_updates.append(execution.update())
         for run in self._runs.values():
-            if run.created is not None:
+            if isinstance(run.created, RunCreated):
                 rows.runs.append(run.row(run.created))
-            else:
+            elif run.created is None:
                 rows.run_updates.append(run.update())
+        for items in self._items.values():
+            rows.runs.extend(item_rows(items, self._runs))
         rows.outbox.extend(self._orders.values())
         for attempt, ended in self._withdrawn.items():
             (rows.ended if ended else rows.withdrawn).append(attempt)
@@ -198,6 +204,16 @@ class _Gathering:
             seen.ended_at = change.at
         self._keep_status(run, change.at, change.reason)
 
+    def items_created(self, change: ItemsCreated) -> None:
+        self._items[change.run.id] = change
+        self._run(change.run, newest=False).items = items_text(change)
+        history = self.rows.history
+        history.extend(item_history(change, len(history)))
+
+    def items_closed(self, change: ItemsClosed) -> None:
+        first, last = change.waiting.start, change.waiting.stop - 1
+        self.rows.closed.append(ItemsClosing(first, last, change.at, change.turn, change.reason))
+
     def state_written(self, change: StateWritten) -> None:
         namespace, workflow = change.workflow
         key = StateKey(change.execution_id or 0, namespace, workflow, change.name)
@@ -219,7 +235,7 @@ class _Gathering:
             self._withdrawn[attempt] = self._withdrawn.get(attempt, False) or change.ended
 
     def timer_set(self, change: TimerSet) -> None:
-        self.rows.timers[change.timer.key] = _timer_row(change.timer)
+        self.rows.timers[change.timer.key] = timer_row(change.timer)
 
     def timer_cleared(self, change: TimerCleared) -> None:
         self.rows.timers[change.key] = None
@@ -258,9 +274,10 @@ class _Gathering:
         if change.place is not None:
             self._run(change.run).reason = ""
 
-    def nothing(self, change: Told | TurnTaken | SlotForgone | SlotFreed) -> None:
+    def nothing(self, change: Told | TurnTaken | SlotForgone | SlotFreed | ItemsOpened) -> None:
         """What rules were told is worked out from the history, who holds a slot or waits for one
-        from the statuses and the outbox; the turn is in the counters.
+        from the statuses and the outbox, which items were opened from the statuses; the turn is in
+        the counters.
         """
 
     def _keep_status(self, run: Run, at: datetime, reason: str) -> None:
@@ -269,11 +286,12 @@ class _Gathering:
             HistoryRow(run.id, self._turn, len(history), run.status.value, at, run.attempt, reason)
         )
 
-    def _run(self, run: Run) -> TouchedRun:
+    def _run(self, run: Run, *, newest: bool = True) -> TouchedRun:
         seen = self._runs.get(run.id)
         if seen is None:
-            seen = self._runs[run.id] = TouchedRun(run)
-        seen.run = run
+            seen = self._runs[run.id] = TouchedRun(run, self._items.get(run.parent))
+        if newest:
+            seen.run = run
         return seen
 
     def _execution(self, execution_id: int) -> TouchedExecution:
@@ -293,6 +311,9 @@ _TAKES: dict[type, Callable[[_Gathering, Any], None]] = {
     RunMoved: _Gathering.run_moved,
     RunTakenOver: _Gathering.run_taken_over,
     RetriedKept: _Gathering.retried_kept,
+    ItemsCreated: _Gathering.items_created,
+    ItemsOpened: _Gathering.nothing,
+    ItemsClosed: _Gathering.items_closed,
     Told: _Gathering.nothing,
     StateWritten: _Gathering.state_written,
     Commanded: _Gathering.commanded,
@@ -310,20 +331,3 @@ _TAKES: dict[type, Callable[[_Gathering, Any], None]] = {
     SlotFreed: _Gathering.nothing,
     TurnTaken: _Gathering.nothing,
 }
-
-
-def _timer_row(timer: Timer) -> TimerRow:
-    namespace, workflow = timer.workflow or ("", "")
-    return TimerRow(
-        timer.key,
-        timer.kind,
-        timer.due_at,
-        namespace,
-        workflow,
-        timer.execution_id,
-        timer.task,
-        timer.run_id,
-        timer.attempt,
-        timer.after,
-        timer.anchor,
-    )

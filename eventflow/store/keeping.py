@@ -66,6 +66,7 @@ def kept_in(session: Session) -> Kept:
         ),
         triggers={event.turn: event for event in _events(session, _triggers())},
         runs=_rows(session, RunRow, _standing_runs()),
+        items=_rows(session, RunRow, _items()),
         states=_states(session),
         timers=_rows(session, TimerRow, columns(TimerRow, _TIMER)),
         pools=_rows(session, PoolRow, columns(PoolRow, table("pool"))),
@@ -116,7 +117,7 @@ def _standing_runs() -> Select[Any]:
             .over(partition_by=(*place, succeeded), order_by=newest_first)
             .label("output"),
         )
-        .where(_RUN.c.workflow_execution_id.in_(_LIVE))
+        .where(_RUN.c.workflow_execution_id.in_(_LIVE), _RUN.c.item < 0)
         .subquery()
     )
     return (
@@ -130,6 +131,21 @@ def _standing_runs() -> Select[Any]:
             )
         )
         .order_by(ranked.c.workflow_execution_id, ranked.c.task, ranked.c.sequence_number)
+    )
+
+
+def _items() -> Select[Any]:
+    """All items of the runs of mapped tasks that have not ended, in order of id."""
+    owner = _RUN.alias("owner")
+    alive = select(owner.c.id).where(
+        owner.c.workflow_execution_id.in_(_LIVE),
+        owner.c["items"].is_not(None),
+        owner.c.status.in_(sorted(ALIVE)),
+    )
+    return (
+        columns(RunRow, _RUN)
+        .where(_RUN.c.workflow_execution_id.in_(_LIVE), _RUN.c.item >= 0, _RUN.c.parent.in_(alive))
+        .order_by(_RUN.c.id)
     )
 
 
@@ -161,7 +177,11 @@ def _steps(session: Session) -> list[Step]:
             _HISTORY.c.status,
         )
         .join_from(_HISTORY, _RUN, _HISTORY.c.task_execution_id == _RUN.c.id)
-        .where(_RUN.c.workflow_execution_id.in_(touched), _RUN.c.dropped.is_(False))
+        .where(
+            _RUN.c.workflow_execution_id.in_(touched),
+            _RUN.c.dropped.is_(False),
+            _RUN.c.item < 0,
+        )
         .order_by(_RUN.c.id, _HISTORY.c.turn, _HISTORY.c.number)
     )
     return _rows(session, Step, statement)

@@ -238,6 +238,17 @@ def _orders(rows: Rows, now: int | None) -> list[Order]:
         Order(sql.UPDATE_RUN.text, sql.UPDATE_RUN.bind([*ended, *others])),
         Order(sql.INSERT_RUN.text, sql.INSERT_RUN.bind(rows.runs)),
         Order(sql.INSERT_HISTORY.text, sql.INSERT_HISTORY.bind(rows.history)),
+        Order(
+            sql.CLOSE_HISTORY,
+            [
+                (one.turn, micros_of(one.at), one.reason, one.first_id, one.last_id)
+                for one in rows.closed
+            ],
+        ),
+        Order(
+            sql.CLOSE_ITEMS,
+            [(micros_of(one.at), one.reason, one.first_id, one.last_id) for one in rows.closed],
+        ),
         Order(sql.DELETE_ATTEMPT, rows.ended),
         Order(sql.DELETE_START, rows.withdrawn),
         Order(sql.INSERT_ORDER.text, rows.outbox),

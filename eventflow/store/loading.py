@@ -13,11 +13,12 @@ from eventflow.core.changes import Commanded
 from eventflow.core.plan import Plan
 from eventflow.core.pools import HOLDS_SLOT, Pool, is_counted
 from eventflow.core.retried import Retried, is_taken_over
-from eventflow.core.world import Counters, LiveExecution, Run, Standing, World
+from eventflow.core.world import Counters, Items, LiveExecution, Run, Standing, World
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
-from eventflow.model.status import BUSY, TaskAction, TaskStatus, WorkflowStatus
+from eventflow.model.status import ALIVE, BUSY, TaskAction, TaskStatus, WorkflowStatus
+from eventflow.store.items import KeptItems
 from eventflow.store.ports import Loaded
 from eventflow.store.records import execution_of, run_of, timer_of
 from eventflow.store.rows import (
@@ -51,6 +52,7 @@ class Kept:
         triggers: Turn -> the event that was decided in it, for every execution that one started.
         runs: Of those executions, by execution and task in order of sequence number: at least those
             that are alive, the highest, the highest that was not dropped, and the newest SUCCESS.
+        items: Every item of those of them that are alive, in order of id (S43).
         states: Of those executions, and of the workflows' own rules.
         untold: Status facts of tasks that are in the log without a turn.
         steps: The history of every run of the tasks in `untold`, oldest first.
@@ -66,6 +68,7 @@ class Kept:
     timers: list[TimerRow]
     outbox: list[OutboxRow]
     pools: list[PoolRow]
+    items: list[RunRow] = field(default_factory=list)
     untold: list[Event] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
@@ -95,6 +98,7 @@ def load(kept: Kept, plan_of: Callable[[str], Plan]) -> Loaded:
         live.stopping = row.stopping
         live.failed_by_timeout = bool(row.failed_by_timeout)
     _stand(world, kept.runs, told)
+    _fill_maps(world, kept)
     _fill_pools(world, kept)
     for state, text in kept.states:
         _remember(world, state, text)
@@ -192,6 +196,33 @@ def _standing(rows: list[RunRow]) -> Standing:
     return Standing(latest, leaving, rows[-1].sequence_number, output=output)
 
 
+def _fill_maps(world: World, kept: Kept) -> None:
+    """The items of mapped tasks: those in INIT have not been opened (S43)."""
+    shapes = {row.id: KeptItems.read(row.items) for row in kept.runs if row.items is not None}
+    for parent, rows in groupby(kept.items, key=lambda row: row.parent):
+        place = world.homes.get(parent)
+        if place is not None:
+            live = world.executions[place[0]]
+            live.items[parent] = _items_of(shapes[parent], list(rows), live.run(parent, place[1]))
+            world.homes.update(dict.fromkeys(live.items[parent].alive, place))
+
+
+def _items_of(kept: KeptItems, rows: list[RunRow], run: Run | None) -> Items:
+    items = Items(kept.shape, kept.first, next=len(rows))
+    inputs = (run.inputs if run is not None else None) or {}
+    for row in reversed(rows):
+        status = TaskStatus(row.status)
+        if status is TaskStatus.INIT:
+            items.next = row.item
+        elif status in ALIVE:
+            items.alive[row.id] = replace(run_of(row), inputs=inputs)
+        elif status is TaskStatus.FAILED:
+            items.failed += 1
+            items.fault = (row.item, row.reason)
+    items.taken = frozenset(row.item for row in rows if row.taken_from is not None)
+    return items
+
+
 def _fill_pools(world: World, kept: Kept) -> None:
     """Who holds a slot, and who waits: a QUEUED attempt that has no START in the outbox (S44).
 
@@ -207,9 +238,11 @@ def _fill_pools(world: World, kept: Kept) -> None:
     }
     for run_id, (execution_id, task) in world.homes.items():
         live = world.executions[execution_id]
-        key = live.pool_of(task)
         run = live.run(run_id, task)
-        if not is_counted(key, pools) or run is None or run.status not in HOLDS_SLOT:
+        if run is None or run.status not in HOLDS_SLOT:
+            continue
+        key = live.pool_of(run)
+        if not is_counted(key, pools):
             continue
         pool = pools.setdefault(key, Pool(0, is_set=False))
         if run.status is TaskStatus.QUEUED and (run_id, run.attempt) not in handed:

@@ -15,7 +15,7 @@ from eventflow.core.plan import Plan
 from eventflow.errors import LeaseLostError, StoreBusyError, StoreRefusedError
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
-from eventflow.model.status import WORKFLOW_ENDED
+from eventflow.model.status import ALIVE, WORKFLOW_ENDED
 from eventflow.store.gathering import rows_of
 from eventflow.store.listed import Held, SnapshotRecord
 from eventflow.store.loading import Kept, Step, load
@@ -148,7 +148,7 @@ class MemoryStore(MemoryReads):
         if len({*fired}) < len(fired) or not shelves.firings.keys().isdisjoint(fired):
             raise StoreRefusedError(f"store {self.url!r}: a due time would be fired twice: {fired}")
         # One by one: a set less the keys of the whole shelf would walk the shelf.
-        unknown = [update.id for update in rows.run_updates if update.id not in shelves.runs]
+        unknown = {update.id for update in rows.run_updates if update.id not in shelves.runs}
         if unknown:
             raise StoreRefusedError(f"store {self.url!r}: no task execution {unknown}")
 
@@ -166,9 +166,10 @@ class MemoryStore(MemoryReads):
         ]
         told = {event.workflow_execution_id for event in untold}
         runs = sorted(
-            (row for row in shelves.runs.values() if row.workflow_execution_id in live),
+            (row for execution_id in live for row in shelves.runs_of(execution_id)),
             key=lambda row: (row.workflow_execution_id, row.task, row.sequence_number),
         )
+        mapped = {row.id for row in runs if row.items is not None and row.status in ALIVE}
         return Kept(
             cursor=shelves.cursor,
             counters=shelves.counters,
@@ -176,6 +177,7 @@ class MemoryStore(MemoryReads):
             executions=executions,
             triggers={turn: shelves.event_at(shelves.turns[turn]) for turn in turns if turn},
             runs=runs,
+            items=[row for row in shelves.runs.values() if row.parent in mapped],
             states=[
                 (key, text)
                 for key, text in shelves.states.items()

@@ -14,13 +14,16 @@ from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
     EventCount,
+    ItemCounts,
     PoolRecord,
     StatusChange,
     TaskExecution,
     VerdictRecord,
     WorkflowExecution,
 )
+from eventflow.model.shape import Shape
 from eventflow.model.status import ExecutionType, TaskAction, TaskStatus, WorkflowStatus
+from eventflow.store.items import KeptItems, assembled
 from eventflow.store.listed import SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.records import (
     decision_of,
@@ -45,7 +48,9 @@ class MemoryReads:
         self._shelves = shelves
         self._lock = lock
 
-    def log_path(self, execution_id: int, task: str, number: int, attempt: int) -> Path | None:
+    def log_path(
+        self, execution_id: int, task: str, number: int, attempt: int, item: int = -1
+    ) -> Path | None:
         return None
 
     def undecided(self, limit: int) -> list[Event]:
@@ -131,6 +136,24 @@ class MemoryReads:
             row = self._shelves.runs.get(task_execution_id)
             return self._task_execution(row) if row is not None else None
 
+    def items(
+        self,
+        task_execution_id: int,
+        *,
+        statuses: Iterable[TaskStatus] = (),
+        after: int = -1,
+        limit: int = 1000,
+    ) -> list[TaskExecution]:
+        wanted = set(statuses)
+        with self._lock:
+            row = self._shelves.runs.get(task_execution_id)
+            found = (
+                item
+                for item in (self._items(row) if row is not None else ())
+                if item.item > after and (not wanted or item.status in wanted)
+            )
+            return [self._task_execution(item) for item in islice(found, limit)]
+
     def history(self, task_execution_id: int) -> list[StatusChange]:
         with self._lock:
             return [*map(status_change_of, self._shelves.history.get(task_execution_id, ()))]
@@ -147,7 +170,15 @@ class MemoryReads:
     def result(self, task_execution_id: int, index: Sequence[int] = ()) -> str | None:
         with self._lock:
             row = self._shelves.runs.get(task_execution_id)
-            return self._brought_by(row) if row is not None else None
+            return self._brought_by(row, index) if row is not None else None
+
+    def shape(self, task_execution_id: int) -> Shape | None:
+        with self._lock:
+            row = self._shelves.runs.get(task_execution_id)
+            origin = self._shelves.runs.get(row.taken_from or row.id) if row is not None else None
+        if origin is None or origin.items is None:
+            return None
+        return KeptItems.read(origin.items).shape
 
     def latest_result(self, execution_id: int, task: str) -> str | None:
         with self._lock:
@@ -253,9 +284,17 @@ class MemoryReads:
     def _runs(self, execution_id: int, task: str) -> Iterator[RunRow]:
         return (row for row in self._shelves.runs_of(execution_id) if row.task == task)
 
-    def _brought_by(self, row: RunRow) -> str | None:
+    def _brought_by(self, row: RunRow, index: Sequence[int] = ()) -> str | None:
         """The result of a run, or of the one that it was taken over from (S31)."""
-        return self._shelves.results.get(row.taken_from or row.id)
+        origin = self._shelves.runs.get(row.taken_from or row.id, row)
+        if origin.items is None:
+            return self._shelves.results.get(origin.id) if not index else None
+        kept = KeptItems.read(origin.items)
+        return assembled(kept.first, kept.shape, index, self._results_of)
+
+    def _results_of(self, ids: range) -> list[str | None]:
+        shelves = self._shelves
+        return [shelves.results.get(shelves.runs[run_id].taken_from or run_id) for run_id in ids]
 
     def _execution(self, row: ExecutionRow, *, with_tasks: bool = False) -> WorkflowExecution:
         offset = self._shelves.turns.get(row.trigger_turn)
@@ -265,7 +304,20 @@ class MemoryReads:
 
     def _task_execution(self, row: RunRow) -> TaskExecution:
         execution = self._shelves.executions[row.workflow_execution_id]
-        return task_execution_of(row, ExecutionType(execution.execution_type), None)
+        kind, counts, shape = ExecutionType(execution.execution_type), None, None
+        if row.items is not None:
+            items = self._items(row)
+            found = Counter(TaskStatus(item.status) for item in items)
+            counts = ItemCounts(total=len(items), by_status=dict(found))
+        if row.parent:
+            shape = KeptItems.read(self._shelves.runs[row.parent].items or "").shape
+        return task_execution_of(row, kind, None, counts=counts, shape=shape)
+
+    def _items(self, row: RunRow) -> list[RunRow]:
+        if row.items is None:
+            return []
+        kept = KeptItems.read(row.items)
+        return [self._shelves.runs[kept.first + number] for number in range(kept.shape.count)]
 
     def _decision(self, row: DecisionRow) -> DecisionRecord:
         event = self._shelves.event_at(self._shelves.turns[row.turn])

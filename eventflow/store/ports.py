@@ -24,6 +24,7 @@ from eventflow.model.records import (
     VerdictRecord,
     WorkflowExecution,
 )
+from eventflow.model.shape import Shape
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.store.listed import Held, SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.selection import Which
@@ -193,7 +194,25 @@ class StateBackend(Protocol):
         """What the tasks of an execution have run, oldest first, without their tasks (S40)."""
         ...
 
-    def task_execution(self, task_execution_id: int) -> TaskExecution | None: ...
+    def task_execution(self, task_execution_id: int) -> TaskExecution | None:
+        """One run, or one item of a mapped task."""
+        ...
+
+    def items(
+        self,
+        task_execution_id: int,
+        *,
+        statuses: Iterable[TaskStatus] = (),
+        after: int = -1,
+        limit: int = 1000,
+    ) -> list[TaskExecution]:
+        """The items of a run of a mapped task, in item order (S43).
+
+        Args:
+            statuses: Only those that stand so; empty means all.
+            after: Only those with a higher number.
+        """
+        ...
 
     def history(self, task_execution_id: int) -> list[StatusChange]:
         """Every status of a run, oldest first (S37)."""
@@ -211,6 +230,10 @@ class StateBackend(Protocol):
         """JSON text of a run's result; of a mapped task the list of its items' results, or with
         `index` that of the items below it (S43).
         """
+        ...
+
+    def shape(self, task_execution_id: int) -> Shape | None:
+        """How many items a run of a mapped task has, axis by axis; `None` while it has none."""
         ...
 
     def latest_result(self, execution_id: int, task: str) -> str | None:
@@ -303,7 +326,9 @@ class Store(EventLog, Ledger, StateBackend, Protocol):
         """The folder beside it, for snapshots, logs and the spool; `None` for memory."""
         ...
 
-    def log_path(self, execution_id: int, task: str, number: int, attempt: int) -> Path | None:
+    def log_path(
+        self, execution_id: int, task: str, number: int, attempt: int, item: int = -1
+    ) -> Path | None:
         """Where the output of one attempt goes; `None` where logs are not kept."""
         ...
 

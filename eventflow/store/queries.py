@@ -84,6 +84,7 @@ EXECUTION_STATUS = text_of(
 _OF_TASK = (
     _RUN.c.workflow_execution_id == bindparam("execution"),
     _RUN.c.task == bindparam("named"),
+    _RUN.c.item < literal_column("0"),
 )
 TASK_STATUS = _first_of(
     select(_RUN.c.status)
@@ -91,15 +92,32 @@ TASK_STATUS = _first_of(
     .order_by(_RUN.c.sequence_number.desc())
 )
 # A run that was taken over has the result of the one that brought it (S31).
-_BROUGHT_BY = func.coalesce(_RUN.c.taken_from, _RUN.c.id)
+_ORIGIN = _RUN.alias("origin")
+_ORIGIN_ID = func.coalesce(_RUN.c.taken_from, _RUN.c.id)
+# One row for a run: whose result it is, what that one says about its items, and the result itself.
 RESULT = text_of(
-    select(_RESULT.c.value)
-    .select_from(_RUN.join(_RESULT, _RESULT.c.task_execution_id == _BROUGHT_BY))
+    select(_ORIGIN.c.id, _ORIGIN.c["items"], _RESULT.c.value)
+    .select_from(
+        _RUN.join(_ORIGIN, _ORIGIN.c.id == _ORIGIN_ID).outerjoin(
+            _RESULT, _RESULT.c.task_execution_id == _ORIGIN_ID
+        )
+    )
     .where(_RUN.c.id == bindparam("run"))
 )
-LATEST_RESULT = _first_of(
-    select(_RESULT.c.value)
-    .select_from(_RUN.outerjoin(_RESULT, _RESULT.c.task_execution_id == _BROUGHT_BY))
+# Of runs whose ids follow one another: the items of a mapped task (S43).
+RESULTS_BETWEEN = text_of(
+    select(_RUN.c.id, _RESULT.c.value)
+    .select_from(_RUN.outerjoin(_RESULT, _RESULT.c.task_execution_id == _ORIGIN_ID))
+    .where(_RUN.c.id.between(bindparam("first"), bindparam("last")))
+    .order_by(_RUN.c.id)
+)
+COUNT_ITEMS = text_of(
+    select(_RUN.c.status, func.count())
+    .where(_RUN.c.id.between(bindparam("first"), bindparam("last")))
+    .group_by(_RUN.c.status)
+)
+LATEST_SUCCESS = _first_of(
+    select(_RUN.c.id)
     .where(*_OF_TASK, _RUN.c.status == literal_column(f"'{TaskStatus.SUCCESS}'"))
     .order_by(_RUN.c.sequence_number.desc())
 )

@@ -11,6 +11,7 @@ from eventflow.model.jsonvalue import read
 from eventflow.model.records import (
     AttemptFailure,
     DecisionRecord,
+    ItemCounts,
     ParentLink,
     PoolRecord,
     StatusChange,
@@ -19,6 +20,7 @@ from eventflow.model.records import (
     WorkflowExecution,
 )
 from eventflow.model.settings import DEFAULT_POOL
+from eventflow.model.shape import Shape
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store.listed import TimerRecord, WorkflowRecord
 from eventflow.store.rows import (
@@ -70,13 +72,21 @@ def _parent_of(row: ExecutionRow) -> ParentLink | None:
 
 
 def task_execution_of(
-    row: RunRow, execution_type: ExecutionType, log_path: Path | None
+    row: RunRow,
+    execution_type: ExecutionType,
+    log_path: Path | None,
+    *,
+    counts: ItemCounts | None = None,
+    shape: Shape | None = None,
 ) -> TaskExecution:
     """One run.
 
     Args:
         execution_type: That of its workflow execution, which a task that autostarts has too.
+        counts: How its items stand, when it is a mapped task's.
+        shape: Where it is an item: that of all of them.
     """
+    is_item = row.item >= 0
     return TaskExecution(
         id=row.id,
         workflow_execution_id=row.workflow_execution_id,
@@ -98,12 +108,16 @@ def task_execution_of(
         taken_from=row.taken_from,
         inputs=read(row.inputs) if row.inputs is not None else {},
         metrics=read(row.metrics) if row.metrics is not None else {},
+        parent=row.parent if is_item else None,
+        item=row.item if is_item else None,
+        index=shape.index_of(row.item) if is_item and shape is not None else (),
+        items=counts,
     )
 
 
 def _type_of(started_by: str, execution_type: ExecutionType) -> ExecutionType:
     match started_by:
-        case "autostart" | "retry":
+        case "autostart" | "retry" | "map":
             return execution_type
         case "command":
             return ExecutionType.MANUAL
@@ -243,4 +257,6 @@ def run_of(row: RunRow) -> Run:
         trigger_turn=row.trigger_turn,
         inputs=read(row.inputs) if row.inputs is not None else None,
         timed_out=bool(row.timed_out),
+        parent=row.parent,
+        item=row.item,
     )

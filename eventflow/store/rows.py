@@ -58,7 +58,11 @@ class ExecutionUpdate(NamedTuple):
 
 
 class RunRow(NamedTuple):
-    """One run of one task. `inputs` is JSON text; `attempt_began_at` is of the present attempt."""
+    """One run of one task. `inputs` is JSON text; `attempt_began_at` is of the present attempt.
+
+    An item of a mapped task names its run as `parent`, and its number as `item`; for any other run
+    these are 0 and -1. `items` is the JSON text of a `KeptItems`, once there are some (S43).
+    """
 
     id: int
     workflow_execution_id: int
@@ -81,10 +85,13 @@ class RunRow(NamedTuple):
     reason: str
     taken_from: int | None
     metrics: str | None
+    parent: int
+    item: int
+    items: str | None
 
 
 class RunUpdate(NamedTuple):
-    """A run of an earlier batch as it is now; `None` in the last four leaves them as they are."""
+    """A run of an earlier batch as it is now; `None` in the last five leaves them as they are."""
 
     attempt: int
     status: str
@@ -98,7 +105,18 @@ class RunUpdate(NamedTuple):
     ended_at: datetime | None
     reason: str | None
     metrics: str | None
+    items: str | None
     id: int
+
+
+class ItemsClosing(NamedTuple):
+    """Items with these ids that are in INIT end STOPPED (S43)."""
+
+    first_id: int
+    last_id: int
+    at: datetime
+    turn: int
+    reason: str
 
 
 class HistoryRow(NamedTuple):
@@ -238,6 +256,7 @@ class Rows:
         states: The new value; `None` where the state was forgotten.
         withdrawn: Attempts whose START is not to be delivered any more.
         ended: Attempts of which nothing is to be delivered any more.
+        closed: Items that never start, written when all else of the runs has been.
         timers: The timer by its key; `None` where it was cleared.
         paused: What changed of workflows that were registered before.
         data_copied: To and from which execution all workflow data is copied (S31, S39).
@@ -250,6 +269,7 @@ class Rows:
     execution_updates: list[ExecutionUpdate] = field(default_factory=list)
     runs: list[RunRow] = field(default_factory=list)
     run_updates: list[RunUpdate] = field(default_factory=list)
+    closed: list[ItemsClosing] = field(default_factory=list)
     history: list[HistoryRow] = field(default_factory=list)
     decisions: list[DecisionRow] = field(default_factory=list)
     verdicts: list[VerdictRow] = field(default_factory=list)

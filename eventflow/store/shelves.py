@@ -7,6 +7,7 @@ from typing import Any
 
 from eventflow.core.world import Counters
 from eventflow.model.event import Event
+from eventflow.model.status import TaskStatus
 from eventflow.store.listed import SnapshotRecord
 from eventflow.store.repeats import DedupKey, Seen
 from eventflow.store.rows import (
@@ -16,6 +17,7 @@ from eventflow.store.rows import (
     FailureRow,
     FiringRow,
     HistoryRow,
+    ItemsClosing,
     OutboxRow,
     PoolRow,
     Rows,
@@ -37,7 +39,7 @@ class Shelves:
         undecided: Offsets of events without a turn, oldest first.
         turns: Turn -> offset.
         decided_at: Offset -> when it was decided, of events that were in the log before.
-        run_ids: Execution id -> its runs, in order of their ids.
+        run_ids: Execution id -> its runs that are no items, in order of their ids.
     """
 
     cursor: int = 0
@@ -123,11 +125,14 @@ class Shelves:
     def _take_runs(self, rows: Rows) -> None:
         for row in rows.runs:
             self.runs[row.id] = row
-            self.run_ids.setdefault(row.workflow_execution_id, []).append(row.id)
+            if not row.parent:
+                self.run_ids.setdefault(row.workflow_execution_id, []).append(row.id)
         for update in rows.run_updates:
             self.runs[update.id] = _updated_run(self.runs[update.id], update)
         for entry in rows.history:
             self.history.setdefault(entry.task_execution_id, []).append(entry)
+        for closing in rows.closed:
+            self._close_items(closing)
         for run_id, attempt in rows.withdrawn:
             self.outbox.pop((run_id, attempt, "START"), None)
         for run_id, attempt in rows.ended:
@@ -138,6 +143,21 @@ class Shelves:
         self.results.update(rows.results)
         for failure in rows.failures:
             self.failures.setdefault(failure.task_execution_id, []).append(failure)
+
+    def _close_items(self, closing: ItemsClosing) -> None:
+        for item_id in range(closing.first_id, closing.last_id + 1):
+            row = self.runs[item_id]
+            if row.status != TaskStatus.INIT:
+                continue
+            stopped = TaskStatus.STOPPED.value
+            self.runs[item_id] = row._replace(
+                status=stopped, ended_at=closing.at, reason=closing.reason
+            )
+            self.history[item_id].append(
+                HistoryRow(
+                    item_id, closing.turn, 0, stopped, closing.at, row.attempt, closing.reason
+                )
+            )
 
 
 def relogged(event: Event, value: Any, offset: int, at: datetime | None, turn: int) -> Event:
@@ -183,5 +203,6 @@ def _updated_run(row: RunRow, update: RunUpdate) -> RunRow:
             "ended_at": row.ended_at or update.ended_at,
             "reason": row.reason if update.reason is None else update.reason,
             "metrics": row.metrics if update.metrics is None else update.metrics,
+            "items": row.items if update.items is None else update.items,
         }
     )

@@ -37,7 +37,20 @@ UPDATE_EXECUTION = update_by_id(
 )
 INSERT_RUN = insert_into("task_execution", RunRow._fields)
 UPDATE_RUN = update_by_id(
-    "task_execution", RunUpdate._fields, keep=("reason", "metrics"), first=("began_at", "ended_at")
+    "task_execution",
+    RunUpdate._fields,
+    keep=("reason", "metrics", "items"),
+    first=("began_at", "ended_at"),
+)
+# Items that were never opened: their history first, while they are still in INIT (S43).
+CLOSE_HISTORY = (
+    "INSERT INTO task_history (task_execution_id, turn, number, status, at, attempt, reason)"
+    " SELECT id, ?, 0, 'STOPPED', ?, attempt, ? FROM task_execution"
+    " WHERE id BETWEEN ? AND ? AND status = 'INIT'"
+)
+CLOSE_ITEMS = (
+    "UPDATE task_execution SET status = 'STOPPED', ended_at = ?, reason = ?"
+    " WHERE id BETWEEN ? AND ? AND status = 'INIT'"
 )
 INSERT_HISTORY = insert_into("task_history", HistoryRow._fields)
 INSERT_DECISION = insert_into("decision", DecisionRow._fields)

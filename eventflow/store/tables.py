@@ -148,20 +148,25 @@ class WorkflowExecutionTable(Table, table=True):
 class TaskExecutionTable(Table, table=True):
     """One run of one task. `sequence_number` counts runs, `attempt` counts retries in a run.
 
+    An item of a mapped task is a run too, that names the run which it is an item of: their ids
+    follow one another, and the run's `items` says where they begin (S43).
+
     A dropped run is a successor that a STOP ended while it waited: no one's latest (S20). One that
     was taken over has the result of another, of an execution that may be pruned first (S31).
     """
 
     __tablename__ = "task_execution"
     __table_args__ = (
-        UniqueConstraint("workflow_execution_id", "task", "sequence_number"),
+        UniqueConstraint("workflow_execution_id", "task", "sequence_number", "item"),
         CheckConstraint(one_of("status", TaskStatus), name="task_execution_status"),
         CheckConstraint("sequence_number >= 1 AND attempt >= 1", name="task_execution_counts"),
-        # S19, S21: a task never has two runs with an executor.
+        CheckConstraint("(item < 0) = (parent = 0)", name="task_execution_item"),
+        # S19, S21: a task never has two runs with an executor, nor two of one item.
         Index(
             "task_execution_one_busy",
             "workflow_execution_id",
             "task",
+            "item",
             unique=True,
             sqlite_where=text(one_of("status", BUSY)),
         ),
@@ -188,6 +193,9 @@ class TaskExecutionTable(Table, table=True):
     reason: str = Field(sa_type=Text)
     taken_from: int | None = Field(sa_type=BigInteger)
     metrics: str | None = Field(sa_type=Text)
+    parent: int = Field(sa_type=BigInteger)
+    item: int
+    items: str | None = Field(sa_type=Text)
 
 
 class TaskHistoryTable(Table, table=True):

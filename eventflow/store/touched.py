@@ -1,12 +1,20 @@
-"""One run, one workflow execution, as a batch leaves it: an insert or an update."""
+"""One run, execution or timer, as a batch leaves it: an insert or an update."""
 
 from datetime import datetime
 
 from eventflow.core.moves import ExecutionCreated, RunCreated, RunTakenOver
-from eventflow.core.world import Run
+from eventflow.core.opened import ItemsCreated
+from eventflow.core.world import Run, Timer
 from eventflow.model.records import ParentLink
 from eventflow.model.status import WorkflowStatus
-from eventflow.store.rows import ExecutionRow, ExecutionUpdate, RunRow, RunUpdate, json_text
+from eventflow.store.rows import (
+    ExecutionRow,
+    ExecutionUpdate,
+    RunRow,
+    RunUpdate,
+    TimerRow,
+    json_text,
+)
 
 _NO_PARENT = ParentLink(workflow_execution_id=0, task_name="", task_execution_id=0, attempt=0)
 
@@ -79,9 +87,9 @@ class TouchedExecution:
 class TouchedRun:
     """One run that the batch touched, as it is now. `created` is set when it was made in it."""
 
-    __slots__ = ("began_at", "created", "dropped", "ended_at", "metrics", "reason", "run")
+    __slots__ = ("began_at", "created", "dropped", "ended_at", "items", "metrics", "reason", "run")
 
-    def __init__(self, run: Run, created: RunCreated | None = None) -> None:
+    def __init__(self, run: Run, created: RunCreated | ItemsCreated | None = None) -> None:
         self.run = run
         self.created = created
         self.began_at: datetime | None = None
@@ -89,8 +97,9 @@ class TouchedRun:
         self.dropped = False
         self.reason: str | None = None
         self.metrics: str | None = None
+        self.items: str | None = None
 
-    def row(self, created: RunCreated) -> RunRow:
+    def row(self, created: RunCreated | ItemsCreated) -> RunRow:
         run = self.run
         return RunRow(
             run.id,
@@ -109,11 +118,14 @@ class TouchedRun:
             self.ended_at,
             created.started_by,
             run.trigger_turn,
-            json_text(run.inputs) if run.inputs is not None else None,
+            _inputs_of(run),
             created.pool,
             self.reason or "",
             None,
             self.metrics,
+            run.parent,
+            run.item,
+            self.items,
         )
 
     def update(self) -> RunUpdate:
@@ -126,11 +138,12 @@ class TouchedRun:
             run.timed_out,
             self.dropped,
             run.began_at,
-            json_text(run.inputs) if run.inputs is not None else None,
+            _inputs_of(run),
             self.began_at,
             self.ended_at,
             self.reason,
             self.metrics,
+            self.items,
             run.id,
         )
 
@@ -160,4 +173,30 @@ def taken_over_row(change: RunTakenOver) -> RunRow:
         reason=change.reason,
         taken_from=change.taken_from,
         metrics=None,
+        parent=0,
+        item=-1,
+        items=None,
+    )
+
+
+def _inputs_of(run: Run) -> str | None:
+    # What an item takes is kept once, with its run (S43).
+    return json_text(run.inputs) if run.inputs is not None and not run.parent else None
+
+
+def timer_row(timer: Timer) -> TimerRow:
+    """The row of a timer."""
+    namespace, workflow = timer.workflow or ("", "")
+    return TimerRow(
+        timer.key,
+        timer.kind,
+        timer.due_at,
+        namespace,
+        workflow,
+        timer.execution_id,
+        timer.task,
+        timer.run_id,
+        timer.attempt,
+        timer.after,
+        timer.anchor,
     )

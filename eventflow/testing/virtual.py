@@ -28,16 +28,18 @@ from eventflow.runtime.client import Client
 from eventflow.runtime.commanding import Commanding, id_of
 from eventflow.runtime.desk import StoreDesk
 from eventflow.runtime.differences import Replayed
-from eventflow.runtime.dispatch import JobMaker, Order, hand_over, orders_of
+from eventflow.runtime.dispatch import Order, hand_over, orders_of
 from eventflow.runtime.explaining import explain
 from eventflow.runtime.guard import ask_here
+from eventflow.runtime.jobs import JobMaker
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.registry import Registry
 from eventflow.runtime.replaying import replay
-from eventflow.runtime.subruns import SubStarter, join
+from eventflow.runtime.subruns import join
+from eventflow.runtime.unheld import Unheld
 from eventflow.store.memory import MemoryStore
 from eventflow.testing.clock import START, VirtualClock
-from eventflow.testing.worker import DIED, Ending, VirtualWorker, report_of
+from eventflow.testing.worker import DIED, ENDINGS, Ending, VirtualWorker, report_of
 
 MAX_STEPS = 1_000_000
 
@@ -58,7 +60,7 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
         self._registry = Registry(self.store, self.clock, None)
         self._worker = VirtualWorker(self.clock)
         self._make_job = JobMaker(self.store, self._code, self.clock.now)
-        self._start_sub = SubStarter(self._client, self._take_report)
+        self._unheld = Unheld(self._client, self._take_report)
         self._orders: list[Order] = []
         self._loop = self._new_loop()
         self._worker.start(StoreDesk(self.client), self._take_report, self._registry.operator)
@@ -92,17 +94,21 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
         after: float = 0,
         result: Any = None,
         retryable: bool = True,
+        reason: str = "",
     ) -> None:
         """How one more attempt of a task ends, in order; SUCCESS at once when none is left.
 
         Args:
-            status: SUCCESS, FAILED, or RUNNING for one that does not end by itself.
+            status: SUCCESS, FAILED, SKIPPED, or RUNNING for one that does not end by itself.
             after: Seconds of virtual time that it takes.
+            reason: Of one that is SKIPPED: the text of its `TaskSkipped`.
         """
         wanted = TaskStatus(status)
-        if wanted not in (TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.RUNNING):
-            raise EventflowError(f"an attempt ends SUCCESS or FAILED, or runs on; got {status!r}")
-        self._worker.ends_with(task, Ending(wanted, timedelta(seconds=after), result, retryable))
+        if wanted not in ENDINGS:
+            ways = "SUCCESS, FAILED or SKIPPED"
+            raise EventflowError(f"an attempt ends {ways}, or runs on; got {status!r}")
+        ending = Ending(wanted, timedelta(seconds=after), result, retryable, reason)
+        self._worker.ends_with(task, ending)
 
     def run(
         self, workflow: Workflow | str | None = None, params: dict[str, Any] | None = None
@@ -147,7 +153,7 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
             if self._orders:
                 orders, self._orders = self._orders, []
                 for order in orders:
-                    hand_over(self._worker, order, self._make_job, self._start_sub)
+                    hand_over(self._worker, order, self._make_job, self._unheld)
             elif not self._worker.end_due():
                 return
         raise EventflowError(f"not idle after {MAX_STEPS} steps: do rules start each other?")

@@ -15,6 +15,7 @@ from eventflow.model.operator import Operator
 from eventflow.model.status import TaskStatus
 
 DIED = "its worker died"
+ENDINGS = (TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.RUNNING)
 
 
 class Ending(NamedTuple):
@@ -24,6 +25,7 @@ class Ending(NamedTuple):
     after: timedelta
     result: Any = None
     retryable: bool = True
+    reason: str = ""
 
 
 _AT_ONCE = Ending(TaskStatus.SUCCESS, timedelta(0))
@@ -113,6 +115,8 @@ def report_of(key: AttemptKey, ending: Ending) -> Report:
     """The end report of an attempt that ended so."""
     if ending.status is TaskStatus.SUCCESS:
         return Report(key=key, kind=ReportKind.SUCCESS, result=encode(ending.result))
+    if ending.status is TaskStatus.SKIPPED:
+        return Report(key=key, kind=ReportKind.SKIPPED, reason=ending.reason)
     failure = plain_failure(RuntimeError, "it was to fail", key.attempt)
     return Report(
         key=key, kind=ReportKind.FAILED, failure=failure, retryable=ending.retryable, chance=0.5

@@ -14,10 +14,11 @@ from eventflow import Event, Operator, TaskAction, TaskContext, TaskStatus, Work
 from eventflow.core.changes import Commanded, FailureKept, Withdrawn
 from eventflow.core.decide import COMMAND, QUIET, REPORT, facts_of, take
 from eventflow.core.decision import Decision
+from eventflow.core.draft import Draft
 from eventflow.core.judge import Answer
 from eventflow.core.moves import RunCreated, RunMoved, RunTakenOver
 from eventflow.core.plan import Plan, plan_of
-from eventflow.core.world import Draft, LiveExecution, Run, Timer, World
+from eventflow.core.world import LiveExecution, Run, Timer, World
 from eventflow.model.workflow import content_hash
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,6 +33,7 @@ STANDS = {
     "RESTARTING": [*OUTSET, "RUNNING", "RESTARTING"],
     "SUCCESS": [*OUTSET, "RUNNING", "SUCCESS"],
     "FAILED": [*OUTSET, "RUNNING", "FAILED"],
+    "SKIPPED": [*OUTSET, "RUNNING", "SKIPPED"],
     "STOPPED": [*OUTSET, "RUNNING", "STOPPING", "STOPPED"],
 }
 MOST_FACTS = 300  # rules that start each other for ever go on at the next input
@@ -232,6 +234,8 @@ def standing(how: str) -> tuple[Bench, LiveExecution]:
             bench.report("success", 1)
         case "FAILED":
             bench.report("failed", 1, retryable=False)
+        case "SKIPPED":
+            bench.report("skipped", 1)
         case "STOPPED":
             bench.task(live, "a", TaskAction.STOP)
             bench.report("stopped", 1)

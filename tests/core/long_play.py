@@ -22,7 +22,7 @@ from eventflow import (
 from eventflow.core.decision import Decision
 
 X, Y = EventCondition("x"), EventCondition("y")
-ENDED = {TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.STOPPED}
+ENDED = {TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.STOPPED}
 
 
 def flow(name: str, *, key: str) -> Workflow:
@@ -59,7 +59,7 @@ def step(bench: Bench, chance: random.Random) -> None:
     if what == "emit":
         bench.emit(chance.choice(["x", "y", "p.1", "q.1"]))
     elif what == "report" and world.homes:
-        kind = chance.choice(["running", "success", "failed", "lost", "stopped"])
+        kind = chance.choice(["running", "success", "failed", "skipped", "lost", "stopped"])
         run_id = chance.choice(sorted(world.homes))
         execution_id, task = world.homes[run_id]
         run = world.executions[execution_id].run(run_id, task)

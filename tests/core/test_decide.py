@@ -12,16 +12,17 @@ from workflows_at_random import workflows
 
 from eventflow import Event, TaskAction, TaskStatus, Workflow
 from eventflow.core.decide import COMMAND, take
+from eventflow.core.draft import Draft
 from eventflow.core.plan import Plan
 from eventflow.core.pools import HOLDS_SLOT
 from eventflow.core.retried import Retried
 from eventflow.core.retrying import can_stand
-from eventflow.core.world import Draft, Timer
+from eventflow.core.world import Timer
 from eventflow.model.status import ALIVE, BUSY, MOVES
 
 POOLS = ("default", "p", "q")
 ENDED_STATUSES = ("SUCCESS", "SKIPPED", "STOPPED", "FAILED")
-KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
+KINDS = ("running", "success", "failed", "skipped", "stopped", "lost", "refused")
 
 
 class Core(RuleBasedStateMachine):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from eventflow import Event, TaskAction, Workflow
 from eventflow.core.decide import COMMAND, take
+from eventflow.core.draft import Draft
 from eventflow.core.pools import Pool, place_of
-from eventflow.core.world import Draft, LiveExecution
+from eventflow.core.world import LiveExecution
 
 KEY = ("default", "p")
 PRIORITIES = (0, 5, -5, 0, 5, 0)
@@ -18,7 +19,9 @@ NUMBERS = st.integers(0, 99)
 ACTS = st.lists(
     st.one_of(
         st.tuples(st.just("start"), st.integers(0, len(PRIORITIES) - 1)),
-        st.tuples(st.sampled_from(["success", "failed", "lost", "stop", "wait"]), NUMBERS),
+        st.tuples(
+            st.sampled_from(["success", "failed", "skipped", "lost", "stop", "wait"]), NUMBERS
+        ),
         st.tuples(st.just("slots"), st.sampled_from([None, 0, 1, 2, 3])),
     ),
     max_size=40,

@@ -4,21 +4,24 @@ import pytest
 from core_bench import OUTSET, STANDS, Bench, Idle, standing
 
 from eventflow import TaskAction, Workflow
+from eventflow.core.moves import RunMoved
 from eventflow.core.world import LiveExecution
 
 RUNNING = [*OUTSET, "RUNNING"]
-KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
+KINDS = ("running", "success", "failed", "skipped", "stopped", "lost", "refused")
 
 # (how the run stands, report) -> statuses added; what is not here is recorded as ignored.
 TABLE: dict[tuple[str, str], list[str]] = {
     ("QUEUED", "running"): ["RUNNING"],
     ("QUEUED", "success"): ["RUNNING", "SUCCESS"],
     ("QUEUED", "failed"): ["RUNNING", "RETRYING"],
+    ("QUEUED", "skipped"): ["RUNNING", "SKIPPED"],
     ("QUEUED", "stopped"): ["RUNNING", "RETRYING"],
     ("QUEUED", "lost"): ["RETRYING", "QUEUED"],
     ("QUEUED", "refused"): ["FAILED"],
     ("RUNNING", "success"): ["SUCCESS"],
     ("RUNNING", "failed"): ["RETRYING"],
+    ("RUNNING", "skipped"): ["SKIPPED"],
     ("RUNNING", "stopped"): ["RETRYING"],
     ("RUNNING", "lost"): ["RETRYING", "QUEUED"],
     ("RUNNING", "refused"): ["FAILED"],
@@ -42,6 +45,27 @@ def test_a_report_does_what_the_table_says(how: str, kind: str) -> None:
     assert bool(ignored) is (added is None)
 
 
+@pytest.mark.rule("S20", "S27")
+@pytest.mark.parametrize(
+    ("how", "ends", "reason"),
+    [
+        ("RUNNING", "SKIPPED", "no orders today"),
+        ("STOPPING", "STOPPED", ""),
+        ("RESTARTING", "STOPPED", ""),
+    ],
+)
+def test_why_a_task_skipped_is_the_reason_of_a_skip_and_not_of_a_stop_that_came_first(
+    how: str, ends: str, reason: str
+) -> None:
+    bench, _ = standing(how)
+
+    decision = bench.report("skipped", 1, reason="no orders today")
+
+    moved = [change for change in decision.changes if isinstance(change, RunMoved)]
+    assert (moved[0].run.status, moved[0].reason) == (ends, reason)
+    assert bench.failures == {}
+
+
 @pytest.mark.rule("S26")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("attempt", [1, 3])
@@ -59,7 +83,7 @@ def test_a_report_of_another_attempt_is_ignored(kind: str, attempt: int) -> None
 
 @pytest.mark.rule("S26")
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("how", ["SUCCESS", "FAILED", "STOPPED"])
+@pytest.mark.parametrize("how", ["SUCCESS", "FAILED", "SKIPPED", "STOPPED"])
 def test_a_report_of_a_run_that_has_ended_is_ignored_though_it_knows_its_place(
     kind: str, how: str
 ) -> None:
@@ -131,7 +155,7 @@ def test_a_failure_between_two_losses_begins_their_count_anew() -> None:
 
 
 @pytest.mark.rule("S27")
-@pytest.mark.parametrize("how_it_ends", ["success", "failed", "stopped", "lost"])
+@pytest.mark.parametrize("how_it_ends", ["success", "failed", "skipped", "stopped", "lost"])
 def test_an_attempt_past_its_timeout_has_failed_with_that_however_it_ends(how_it_ends: str) -> None:
     bench, live = running(timeout=30)
     (timer,) = bench.world.timers.values()

@@ -8,8 +8,9 @@ from core_bench import START, Bench, Idle, ask
 from eventflow import Event, TaskAction, TaskStatus, Workflow
 from eventflow.core.completion import ending_of, tasks_to_come
 from eventflow.core.decide import COMMAND, take
+from eventflow.core.draft import Draft
 from eventflow.core.retried import Retried
-from eventflow.core.world import Draft, LiveExecution
+from eventflow.core.world import LiveExecution
 
 SUCCESS, FAILED = TaskStatus.SUCCESS, TaskStatus.FAILED
 

@@ -9,7 +9,7 @@ from eventflow.executors.port import AttemptKey, ReportKind
 from eventflow.model.event import Event
 from eventflow.model.status import TaskStatus
 
-SUCCESS, FAILED = ReportKind.SUCCESS, ReportKind.FAILED
+SUCCESS, FAILED, SKIPPED = ReportKind.SUCCESS, ReportKind.FAILED, ReportKind.SKIPPED
 STOPPED, LOST, REFUSED = ReportKind.STOPPED, ReportKind.LOST, ReportKind.REFUSED
 
 
@@ -73,6 +73,43 @@ def test_these_ends_are_failed(
     assert message is None or report.failure.message == message
     assert report.retryable
     assert 0 <= report.chance < 1
+
+
+@pytest.mark.rule("S27")
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ("skip", "no orders today"),
+        ("skip_later", "no orders today"),
+        ("skip_silently", ""),
+        ("skip_unprintably", "(b'\\xff', 7)"),
+    ],
+)
+def test_a_task_that_raises_task_skipped_is_skipped_with_its_text_as_reason(
+    harness: Harness, task: str, reason: str
+) -> None:
+    job = harness.job(task)
+
+    harness.executor.submit(job)
+
+    report = harness.end(job)
+    assert (report.kind, report.reason) == (SKIPPED, reason)
+    assert (report.failure, report.result) == (None, None)
+    assert harness.kinds(job) == ["running", "skipped"]
+
+
+def test_the_reason_of_a_skip_is_cut(harness: Harness) -> None:
+    assert len(harness.run("skip_at_length").reason) < 10_000
+
+
+@pytest.mark.rule("S20")
+def test_a_task_that_skips_when_it_is_told_to_stop_ends_stopped(harness: Harness) -> None:
+    job = harness.start("skip_when_stopped")
+
+    harness.executor.cancel(job.key)
+
+    report = harness.end(job)
+    assert (report.kind, report.reason) == (STOPPED, "stopped")
 
 
 @pytest.mark.rule("S37")
@@ -371,17 +408,19 @@ def test_what_it_logs_is_in_the_file_of_its_attempt(harness: Harness) -> None:
 def test_attempts_that_nobody_confirmed_are_known_to_the_next_executor(
     harness: Harness, make: Make
 ) -> None:
-    confirmed, open_one = harness.run("give"), harness.run("fail")
+    confirmed, open_one, skipped = (harness.run(task) for task in ("give", "fail", "skip"))
     harness.executor.confirm(confirmed.key)
     harness.executor.stop(0)
 
     kind = "threads" if "Thread" in type(harness.executor).__name__ else "processes"
     later = make(kind)
 
-    assert [report.key for report in later.recovered] == [open_one.key]
+    assert [report.key for report in later.recovered] == [open_one.key, skipped.key]
     # An outcome that a process wrote down is found; a thread's went with its process.
-    assert [report.kind for report in later.recovered] == [LOST if kind == "threads" else FAILED]
+    ends = [LOST, LOST] if kind == "threads" else [FAILED, SKIPPED]
+    assert [report.kind for report in later.recovered] == ends
     later.executor.confirm(open_one.key)
+    later.executor.confirm(skipped.key)
     later.executor.stop(0)
     assert make(kind).recovered == []
 

@@ -66,6 +66,22 @@ def test_many_that_die_at_once_are_each_told_apart(deadly: Harness) -> None:
     assert {tuple(deadly.kinds(job)) for job in jobs} == {("running", "failed")}
 
 
+@pytest.mark.rule("S20")
+@pytest.mark.parametrize("task", ["succeed_slowly", "fail_slowly", "skip_slowly"])
+def test_an_end_that_is_not_told_yet_when_the_stop_comes_is_stopped(
+    deadly: Harness, task: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    job = deadly.start(task, params={"gate": str(gate)}, stop_grace_s=600)
+
+    deadly.executor.cancel(job.key)
+    gate.write_text("go on")
+
+    report = deadly.end(job)
+    assert (report.kind, report.reason, report.failure) == (ReportKind.STOPPED, "stopped", None)
+
+
 def test_a_death_without_an_exception_is_none_that_retry_on_names(deadly: Harness) -> None:
     assert not deadly.run("leave_3_picky").retryable
 

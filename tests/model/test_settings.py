@@ -53,6 +53,9 @@ BAD_SETTINGS: dict[str, list[Any]] = {
     "stop_grace": [-1, "10", True, float("nan")],
     "pool": ["", "a b", "a.b", 5, True, "x" * 129],
     "priority": [1001, -1001, 1.0, "1", True],
+    "max_items": [0, -1, 10_000_001, 1.0, "1", True],
+    "max_active_items": [0, -1, 10_000_001, 1.0, "1", True],
+    "on_item_failure": ["fail", "", 1, True],
 }
 GOOD_SETTINGS: dict[str, tuple[Any, Any]] = {
     "periodic_expression": ("*/5 * * * *", Cron("*/5 * * * *")),
@@ -71,6 +74,9 @@ GOOD_SETTINGS: dict[str, tuple[Any, Any]] = {
     "stop_grace": (0, 0.0),
     "pool": ("gpu", "gpu"),
     "priority": (-5, -5),
+    "max_items": (10, 10),
+    "max_active_items": (10_000_000, 10_000_000),
+    "on_item_failure": ("stop", "stop"),
 }
 
 

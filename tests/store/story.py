@@ -13,9 +13,10 @@ from typing import Any
 
 from eventflow.core.decide import QUIET, SENDER, facts_of, take
 from eventflow.core.decision import Decision
+from eventflow.core.draft import Draft
 from eventflow.core.judge import Answer
 from eventflow.core.plan import Plan, plan_of
-from eventflow.core.world import Draft, Timer, World
+from eventflow.core.world import Timer, World
 from eventflow.errors import LoadError
 from eventflow.model.condition import Condition
 from eventflow.model.context import RuleContext, TaskContext

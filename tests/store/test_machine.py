@@ -42,7 +42,7 @@ from eventflow.runtime import loop as loop_module
 TASKS = ("a", "b", "c")
 KEYS = ("x", "y")
 POOLS = ("default", "p")
-KINDS = ("running", "success", "failed", "stopped", "lost", "refused")
+KINDS = ("running", "success", "failed", "skipped", "stopped", "lost", "refused")
 SCHEDULES = (None, Every(60), Cron("* * * * *"), Cron("*/2 * * * *"))
 
 
@@ -68,7 +68,9 @@ class EverySecond(Condition):
         return context.get_state(CounterStateDescriptor("n")).add() % 2 == 0
 
 
-STATUSES = st.sets(st.sampled_from(["SUCCESS", "FAILED", "STOPPED", "RUNNING"]), min_size=1)
+STATUSES = st.sets(
+    st.sampled_from(["SUCCESS", "FAILED", "SKIPPED", "STOPPED", "RUNNING"]), min_size=1
+)
 PULSES = st.sampled_from(KEYS).map(EventCondition) | st.sampled_from(KEYS).map(
     lambda key: EverySecond([key])
 )

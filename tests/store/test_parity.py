@@ -21,7 +21,8 @@ from eventflow.store.sqlite import SqliteStore
 
 ACTS = st.one_of(
     st.tuples(
-        st.sampled_from(["running", "success", "failed", "stopped", "lost"]), st.integers(0, 20)
+        st.sampled_from(["running", "success", "failed", "skipped", "stopped", "lost"]),
+        st.integers(0, 20),
     ),
     st.tuples(st.just("run"), st.sampled_from(["shop", "chain", "depot"])),
     st.tuples(

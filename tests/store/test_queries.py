@@ -41,7 +41,7 @@ def plan_of(connection: sqlite3.Connection, statement: str) -> list[str]:
         ("EVENT_AT", "INTEGER PRIMARY KEY"),
         ("FIND_SEEN", "PRIMARY KEY"),
         ("TASK_STATUS", "sqlite_autoindex_task_execution_1"),
-        ("LATEST_RESULT", "sqlite_autoindex_task_execution_1"),
+        ("LATEST_SUCCESS", "sqlite_autoindex_task_execution_1"),
         ("DATA", "PRIMARY KEY"),
         ("DRAWN", "PRIMARY KEY"),
         ("EXECUTION_STATUS", "INTEGER PRIMARY KEY"),

@@ -10,7 +10,7 @@ from test_parity import check_reads
 
 from eventflow.core.decide import QUIET, take
 from eventflow.core.decision import Decision
-from eventflow.core.world import Draft
+from eventflow.core.draft import Draft
 from eventflow.model.records import ParentLink
 from eventflow.model.status import TaskAction
 from eventflow.model.workflow import Workflow

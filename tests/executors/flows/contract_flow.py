@@ -5,6 +5,7 @@ import sys
 import threading
 from typing import Any
 
+from eventflow.errors import TaskSkipped
 from eventflow.model.context import (
     CounterStateDescriptor,
     TaskContext,
@@ -95,6 +96,26 @@ def give_much() -> str:
 
 async def later() -> str:
     return "awaited"
+
+
+def skip(*why: Any) -> None:
+    raise TaskSkipped(*why)
+
+
+async def skip_later() -> None:
+    raise NothingToDo("no orders today")
+
+
+class NothingToDo(TaskSkipped):
+    """A class of the user's own."""
+
+
+def skip_when_stopped() -> None:
+    context = current_context()
+    context.emit("running")
+    while not context.wait(60):
+        pass
+    raise TaskSkipped("stopped, so there is nothing to do")
 
 
 def count_start() -> None:
@@ -285,6 +306,12 @@ with Workflow("contract", namespace="tests") as contract:
     PythonOperator("give_bad_keys", give_bad_keys)
     PythonOperator("give_much", give_much)
     PythonOperator("later", later)
+    PythonOperator("skip", skip, ["no orders today"], retries=3, retry_on=TaskSkipped)
+    PythonOperator("skip_silently", skip)
+    PythonOperator("skip_unprintably", skip, [b"\xff", 7])
+    PythonOperator("skip_at_length", skip, ["x" * 100_000_000])
+    PythonOperator("skip_later", skip_later)
+    PythonOperator("skip_when_stopped", skip_when_stopped)
     PythonOperator("count_start", count_start)
     PythonOperator("obey", obey)
     PythonOperator("defy", defy)

@@ -1,6 +1,7 @@
 """Tasks that die, hang, fork and flood: for executors that give each attempt a process."""
 
 import ctypes
+import io
 import os
 import signal
 import subprocess
@@ -9,7 +10,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from eventflow.model.context import current_context
+from eventflow.errors import TaskSkipped
+from eventflow.model.context import TaskContext, current_context
 from eventflow.model.workflow import Workflow
 from eventflow.operators.python import PythonOperator
 
@@ -34,6 +36,24 @@ def kill_self(number: int) -> None:
 def emit_and_die() -> None:
     current_context().emit("last.words", 1)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+class SlowOutput(io.StringIO):
+    """Keeps its process in its last steps, after the task's code, until somebody lets it go."""
+
+    def __init__(self, context: TaskContext) -> None:
+        super().__init__()
+        self._context = context
+
+    def flush(self) -> None:
+        self._context.emit("running")
+        Path(self._context.params["gate"]).read_text()
+
+
+def end_slowly(error: str) -> None:
+    sys.stdout = SlowOutput(current_context())
+    if error:
+        raise {"ValueError": ValueError, "TaskSkipped": TaskSkipped}[error]("no")
 
 
 def run_on() -> None:
@@ -172,6 +192,9 @@ with Workflow("deadly", namespace="tests") as deadly:
     PythonOperator("leave_3_picky", leave_at_once, [3], retry_on=ValueError)
     PythonOperator("kill_self", kill_self, [signal.SIGKILL.value])
     PythonOperator("emit_and_die", emit_and_die)
+    PythonOperator("succeed_slowly", end_slowly, [""])
+    PythonOperator("fail_slowly", end_slowly, ["ValueError"])
+    PythonOperator("skip_slowly", end_slowly, ["TaskSkipped"])
     PythonOperator("run_on", run_on)
     PythonOperator("hold_out", hold_out)
     PythonOperator("clean_up", clean_up)
