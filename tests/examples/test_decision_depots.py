@@ -39,7 +39,7 @@ def every_cost(cities: list[City], scenario: Scenario) -> Iterator[float]:
 def test_the_cities_are_where_they_are() -> None:
     cities = {city["name"]: city for city in depots.read_cities()}
 
-    assert len(cities) == 50
+    assert len(cities) == 40
     # 1,869 km as the crow flies.
     assert depots.road_km(cities["Berlin"], cities["Madrid"]) / depots.DETOUR == pytest.approx(
         1869, rel=0.005
