@@ -2,11 +2,11 @@
 
     python examples/decision.py                    (or with other diesel, in EUR: --diesel 1.9)
 
-A flow on real cities with a real solver. `scenarios` lists what could be done, and `solve` has HiGHS
-answer each of them, quickly and roughly. `shortlist` joins the answers: those that may still turn
-out to be the cheapest. `improve` is optional: it solves one of these again and takes more time, if
-its answer is too rough. `choose` joins both, and `report` draws the map `decision.svg`. Prints each
-answer as it comes, a table of all, and what was decided:
+A flow on real cities with a real solver. `scenarios` lists what could be done, and `solve` has
+HiGHS answer each of them, quickly and roughly. `shortlist` joins the answers: those that may still
+turn out to be the cheapest. `improve` is optional: it solves one of these again and takes more
+time, if its answer is too rough. `choose` joins both, and `report` draws a map, decision.svg.
+Prints the answers as they come, all in a table, and what was decided:
 
     18 scenarios, 3 that were close; rough answers alone: 40 t, 8 depots
     40 t, 7 depots for 150,465 EUR a week; no plan is more than 0.4% cheaper
@@ -103,7 +103,8 @@ class Decision(FlowSpec):
         )
 
     def told(self, what: str, plan: Plan) -> Plan:
-        print(f"{what} {named(plan['scenario'])}: {plan['cost']:,.0f} EUR a week", flush=True)
+        line = f"{what} {named(plan['scenario'])}: {plan['cost']:,.0f} EUR a week\n"
+        print(line, end="", flush=True)  # in one piece: several are solved side by side
         return plan
 
 
@@ -114,9 +115,7 @@ def main() -> None:
     options.add_argument("--uplink", metavar="URL", help="a platform to report to")
     given = options.parse_args()
     uplink = UplinkConfig(url=given.uplink, interval=1) if given.uplink else None
-    flow = Decision(
-        input=given.diesel, store=given.store, uplink=uplink, threads=os.cpu_count()
-    )
+    flow = Decision(input=given.diesel, store=given.store, uplink=uplink, threads=os.cpu_count())
     print(f"\n{flow.run().get_result('report')}\nmap: {Path('decision.svg').resolve()}")
 
 
