@@ -24,10 +24,11 @@
 """
 
 from eventflow.flow.decorators import app, foreach, join, needs, optional, repeat, step
-from eventflow.flow.graph import FlowGraph, FlowStep, StepKind, check_cycle
+from eventflow.flow.graph import FlowGraph, check_cycle
 from eventflow.flow.nodes import FlowNode, StepFailure
 from eventflow.flow.running import FlowRun
 from eventflow.flow.spec import FlowSpec
+from eventflow.flow.steps import FlowStep, StepKind
 from eventflow.flow.view import FlowView
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any
 
 from eventflow.errors import ResultError, TaskError, TaskSkipped
 from eventflow.flow.axes import Plan, Taken
-from eventflow.flow.graph import FlowGraph, FlowStep
+from eventflow.flow.graph import FlowGraph
 from eventflow.flow.signatures import (
     call_with_view,
     has_default,
@@ -17,6 +17,7 @@ from eventflow.flow.signatures import (
     takes_nothing,
     takes_self,
 )
+from eventflow.flow.steps import FlowStep
 from eventflow.flow.values import Index, Values, flattened
 from eventflow.flow.view import FlowView, Lookup
 from eventflow.model.arguments import Output

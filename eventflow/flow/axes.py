@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from eventflow.errors import FlowDefinitionError
-from eventflow.flow.graph import FlowGraph, FlowStep
+from eventflow.flow.graph import FlowGraph
+from eventflow.flow.steps import FlowStep
 from eventflow.model.arguments import Output
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from eventflow.errors import DefinitionError, FlowDefinitionError
-from eventflow.flow.graph import Edge, FlowGraph, FlowStep, check_cycle
+from eventflow.flow.axes import plans_of
+from eventflow.flow.graph import FlowGraph, check_cycle
 from eventflow.flow.marks import (
     Marks,
     Needs,
@@ -22,6 +23,7 @@ from eventflow.flow.marks import (
     plain_function,
 )
 from eventflow.flow.signatures import check_callback, check_step
+from eventflow.flow.steps import Edge, FlowStep
 from eventflow.model.keys import check_name
 from eventflow.model.suggest import nearest
 
@@ -71,6 +73,8 @@ def collect(kind: type, own: type) -> FlowGraph:
         )
     for step in graph:
         _check(step)
+    for name, plan in plans_of(graph).items():
+        graph[name].levels = len(plan.axes)
     return graph
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from eventflow.errors import DefinitionError, FlowDefinitionError
 from eventflow.flow.axes import Axis, Opened, Plan, Source, plans_of
-from eventflow.flow.graph import FlowGraph, FlowStep
+from eventflow.flow.graph import FlowGraph
 from eventflow.flow.operators import (
     AppStepOperator,
     CountOperator,
@@ -15,6 +15,7 @@ from eventflow.flow.operators import (
     StepOperator,
     place_of_value,
 )
+from eventflow.flow.steps import FlowStep
 from eventflow.model.arguments import Output, Place
 from eventflow.model.mapped import Along, Each, Given, Mapped
 from eventflow.model.mapped import Axis as MappedAxis

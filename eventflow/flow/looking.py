@@ -2,27 +2,21 @@
 
 import itertools
 import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from eventflow.errors import NotFoundError
 from eventflow.flow.attempts import RunState
 from eventflow.flow.axes import Plan
-from eventflow.flow.graph import FlowStep
 from eventflow.flow.nodes import FlowNode, Index, StepFailure, node_id
+from eventflow.flow.steps import FlowStep
+from eventflow.model.graph import Progress
 from eventflow.model.records import AttemptFailure, TaskExecution
 from eventflow.model.shape import Shape
 from eventflow.model.status import TaskStatus
 from eventflow.store.ports import Store
 
 _PAGE = 1000
-
-
-class OpensStore(Protocol):
-    """Opens the run's store for reading."""
-
-    def __call__(self) -> AbstractContextManager[Store]: ...
 
 
 class Looking:
@@ -33,18 +27,22 @@ class Looking:
     """
 
     def __init__(
-        self, open_store: OpensStore, execution_id: int, state: RunState, counters: dict[str, str]
+        self,
+        store: Callable[[], Store],
+        execution_id: int,
+        state: RunState,
+        counters: dict[str, str],
     ) -> None:
-        self._open = open_store
+        self._store = store
         self._id = execution_id
         self._state = state
         self._counted = {task: step for step, task in counters.items()}
 
     def result(self, step: FlowStep) -> Any:
         """What a step returned; of one with items the list of it, nested as they are."""
-        with self._open() as store:
-            found = self._run(store, step)
-            return self._result(store, step, found) if found is not None else None
+        store = self._store()
+        found = self._run(store, step)
+        return self._result(store, step, found) if found is not None else None
 
     def node(self, step: FlowStep, index: Index) -> FlowNode:
         """A step as a whole, or one item of it.
@@ -52,39 +50,49 @@ class Looking:
         Raises:
             NotFoundError: If there is no such item.
         """
-        with self._open() as store:
-            found = self._run(store, step)
-            if not index:
-                return self._node(store, step, found)
-            shape = store.shape(found.id) if found is not None else None
-            number = _number(shape, index) if shape is not None else None
-            if found is None or number is None:
-                raise NotFoundError(f"there is no {node_id(step.id, index)} in this run")
-            (item,) = store.items(found.id, after=number - 1, limit=1)
-            return self._node(store, step, item)
+        store = self._store()
+        found = self._run(store, step)
+        if not index:
+            return self._node(store, step, found)
+        shape = store.shape(found.id) if found is not None else None
+        number = _number(shape, index) if shape is not None else None
+        if found is None or number is None:
+            raise NotFoundError(f"there is no {node_id(step.id, index)} in this run")
+        (item,) = store.items(found.id, after=number - 1, limit=1)
+        return self._node(store, step, item)
 
     def nodes(self, steps: tuple[FlowStep, ...]) -> Iterator[FlowNode]:
         """Every item of steps that have some, and the other steps as wholes, in order."""
-        with self._open() as store:
-            for step in steps:
-                found = self._run(store, step)
-                if not self._plan(step).axes:
-                    yield self._node(store, step, found)
-                elif found is not None:
-                    for item in _items(store, found):
-                        yield self._node(store, step, item)
+        store = self._store()
+        for step in steps:
+            found = self._run(store, step)
+            if not self._plan(step).axes:
+                yield self._node(store, step, found)
+            elif found is not None:
+                for item in _items(store, found):
+                    yield self._node(store, step, item)
 
     def failures(self) -> list[StepFailure]:
         """Every failure of the run, in order of time."""
-        with self._open() as store:
-            execution = store.execution(self._id)
-            latest = {run.task_name: run for run in execution.tasks} if execution else {}
-            failed: list[TaskExecution] = []
-            for run in latest.values():
-                if run.status is TaskStatus.FAILED:
-                    failed += list(_items(store, run, TaskStatus.FAILED)) or [run]
-            failed.sort(key=lambda run: (run.end_date is None, run.end_date or 0))
-            return [self._failure(store, run) for run in failed]
+        store = self._store()
+        execution = store.execution(self._id)
+        latest = {run.task_name: run for run in execution.tasks} if execution else {}
+        failed: list[TaskExecution] = []
+        for run in latest.values():
+            if run.status is TaskStatus.FAILED:
+                failed += list(_items(store, run, TaskStatus.FAILED)) or [run]
+        failed.sort(key=lambda run: (run.end_date is None, run.end_date or 0))
+        return [self._failure(store, run) for run in failed]
+
+    def progress(self) -> dict[str, Progress]:
+        """Step -> how it stands; steps that were not reached are left out."""
+        execution = self._store().execution(self._id)
+        runs = execution.tasks if execution is not None else ()
+        return {
+            run.task_name: Progress(run.status, run.items)
+            for run in runs
+            if run.task_name not in self._counted
+        }
 
     def _failure(self, store: Store, run: TaskExecution) -> StepFailure:
         step = self._counted.get(run.task_name, run.task_name)
@@ -118,8 +126,8 @@ class Looking:
         return found if error is not None and type(found).__name__ == error.type_name else None
 
     def _result_of(self, step: FlowStep, run: TaskExecution) -> Any:
-        with self._open() as store:
-            return self._result(store, step, run)
+        store = self._store()
+        return self._result(store, step, run)
 
     def _result(self, store: Store, step: FlowStep, run: TaskExecution) -> Any:
         depth = len(self._plan(step).axes) - len(run.index)
@@ -150,8 +158,8 @@ class Looking:
     def _lineage(self, step: FlowStep, index: Index) -> tuple[str, ...]:
         if len(index) != len(self._plan(step).axes):
             return tuple(dict.fromkeys(edge.source for edge in step.edges))
-        with self._open() as store:
-            return tuple(self._came_from(store, step, index))
+        store = self._store()
+        return tuple(self._came_from(store, step, index))
 
     def _came_from(self, store: Store, step: FlowStep, index: Index) -> Iterator[str]:
         for source, taken in self._plan(step).taken.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from eventflow.flow.graph import FlowStep
+from eventflow.flow.steps import FlowStep
 from eventflow.model.records import AttemptFailure
 from eventflow.model.status import TaskStatus
 

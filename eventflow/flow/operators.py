@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from eventflow.errors import DefinitionError
 from eventflow.flow.axes import Taken
-from eventflow.flow.graph import FlowStep
+from eventflow.flow.steps import FlowStep
 from eventflow.flow.view import FlowView
 from eventflow.model.arguments import Element, Place
 from eventflow.model.context import TaskContext

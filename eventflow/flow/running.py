@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+import weakref
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -19,12 +19,15 @@ from eventflow.errors import (
 )
 from eventflow.flow.attempts import RunState
 from eventflow.flow.compiling import Compiled
+from eventflow.flow.drawing import graph_of
 from eventflow.flow.graph import FlowGraph
 from eventflow.flow.looking import Looking
 from eventflow.flow.nodes import FlowNode, StepFailure
 from eventflow.flow.schedulers import Lease
 from eventflow.flow.states import leave
 from eventflow.model.event import Event
+from eventflow.model.graph import Graph
+from eventflow.model.pictured import Pictured
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.store.opening import open_store
@@ -47,7 +50,7 @@ class Started:
     fail_fast: bool
 
 
-class FlowRun:
+class FlowRun(Pictured):
     """One run of a flow; it goes on by itself, whether anybody waits for it or not.
 
     Attributes:
@@ -58,15 +61,19 @@ class FlowRun:
     def __init__(self, name: str, started: Started) -> None:
         self.name = name
         self.flow: Any = started.state.flow
+        self.flow.newest_run = self
         self.graph: FlowGraph = started.state.graph
         self._started = started
         self._lease = started.lease
         self._execution_id = 0
+        self._over = False
         self._failed: set[int] = set()
         self._left = threading.Event()
         self._ended: Future[None] = Future()
         self._ended.set_running_or_notify_cancel()
         self._known: Looking | None = None
+        self._reopened: Store | None = None
+        self._lock = threading.Lock()
         scheduler = started.lease.scheduler
         if started.fail_fast:
             signals.task_status_changed.connect(self._hear, sender=scheduler)
@@ -88,8 +95,7 @@ class FlowRun:
     @property
     def status(self) -> WorkflowStatus:
         """How the run stands now."""
-        with self._store() as store:
-            found = store.execution_status(self.id)
+        found = self._store().execution_status(self.id)
         return found if found is not None else WorkflowStatus.INIT
 
     def wait(self, timeout: float | None = None) -> "FlowRun":
@@ -165,6 +171,11 @@ class FlowRun:
         chosen = (self.graph.get_step(step),) if step is not None else self.graph.steps
         return list(self._looking.nodes(chosen))
 
+    def to_graph(self) -> Graph:
+        """The steps as nodes and edges, with how each stands now."""
+        about = f"execution {self.id} {self.status.value}"
+        return graph_of(self.name, self.graph.steps, self._looking.progress(), about)
+
     @property
     def failures(self) -> list[StepFailure]:
         """Every failure so far, in order of time."""
@@ -178,17 +189,16 @@ class FlowRun:
             self._known = Looking(self._store, self.id, started.state, counters)
         return self._known
 
-    @contextlib.contextmanager
-    def _store(self) -> Iterator[Store]:
-        store = self._lease.scheduler.store
-        if not (self._lease.is_closed and self._lease.is_durable):
-            yield store
-            return
-        reopened = open_store(store.url, clock=SystemClock(), create=False)
-        try:
-            yield reopened
-        finally:
-            reopened.close()
+    def _store(self) -> Store:
+        """Where the run is read; a durable store is opened anew when its scheduler may be gone."""
+        if not (self._lease.is_durable and self._over):
+            return self._lease.scheduler.store
+        with self._lock:
+            if self._reopened is None:
+                url = self._lease.scheduler.store.url
+                self._reopened = open_store(url, clock=SystemClock(), create=False)
+                weakref.finalize(self, self._reopened.close)
+            return self._reopened
 
     def _watch(self) -> None:
         """Wait for the end, and give back what the run had."""
@@ -210,6 +220,7 @@ class FlowRun:
         self._ended.set_result(None)
 
     def _close(self) -> None:
+        self._over = True
         signals.task_status_changed.disconnect(self._hear, sender=self._lease.scheduler)
         leave(self._started.token)
         self._lease.close()

@@ -64,11 +64,6 @@ class Lease:
         """Whether the store outlives the process."""
         return self.scheduler.store.files is not None
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the scheduler was given back and is stopped."""
-        return self._closed and self._own
-
     def _open(self, store: str | None) -> Scheduler:
         url = store_url(store or MEMORY)
         path = path_of(url)

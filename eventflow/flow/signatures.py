@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from eventflow.errors import FlowDefinitionError
-from eventflow.flow.graph import FlowStep
 from eventflow.flow.marks import Function, place_of
+from eventflow.flow.steps import FlowStep
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 

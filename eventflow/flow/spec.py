@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from typing import Any, ClassVar, Literal
 
 from eventflow.clock import SystemClock
-from eventflow.errors import EventflowError, FlowDefinitionError
+from eventflow.errors import FlowDefinitionError
 from eventflow.flow.attempts import NOT_GIVEN
 from eventflow.flow.collecting import Body, collect
 from eventflow.flow.compiling import Compiled, compile_flow
@@ -14,7 +14,7 @@ from eventflow.flow.graph import FlowGraph
 from eventflow.flow.nodes import FlowNode
 from eventflow.flow.resuming import stop_left, take_up
 from eventflow.flow.running import FlowRun, Started
-from eventflow.flow.schedulers import Lease
+from eventflow.flow.schedulers import MEMORY, Lease
 from eventflow.flow.states import INPUT, TOKEN, Finder, enter
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.settings import DEFAULT_POOL
@@ -22,6 +22,8 @@ from eventflow.model.workflow import Workflow
 from eventflow.reporters.config import UplinkConfig
 from eventflow.runtime.ids import draw_id
 from eventflow.runtime.scheduler import Scheduler
+from eventflow.settings import store_url
+from eventflow.store.places import path_of
 
 
 class FlowType(ABCMeta):
@@ -53,12 +55,16 @@ class FlowSpec(metaclass=FlowType):
         params: JSON values by name, for `current_context().params`.
         failure: `stop`: after a failure nothing new starts and what runs is asked to stop.
             `finish`: what does not depend on it runs to its end.
-        threads: How many steps and items run at once; any number by default.
-        pools: Slots by pool, for steps with `@step(pool=...)`.
+        threads: How many steps and items run at once; any number by default. In a durable store
+            it holds for all that is in the pool `default` there, and stays set.
+        pools: Slots by pool, for steps with `@step(pool=...)`; likewise.
         max_items: How many items a step may have.
         resume: Whether an unfinished execution in the store is taken up; else it is stopped.
         uplink: A platform to report to.
         scheduler: One that runs already, instead of a store.
+
+    Attributes:
+        newest_run: The run that was started last; `None` before. In a step it is the step's own.
 
     Raises:
         FlowDefinitionError: If the flow has no step or an argument cannot be.
@@ -92,7 +98,7 @@ class FlowSpec(metaclass=FlowType):
     ) -> None:
         self.name = name if name is not None else type(self).__name__
         self.input = None if input is NOT_GIVEN else input
-        self._has_input = input is not NOT_GIVEN
+        self.has_input = input is not NOT_GIVEN
         self.params = _checked_params(self.name, params)
         if failure not in ("stop", "finish"):
             raise FlowDefinitionError(
@@ -105,12 +111,14 @@ class FlowSpec(metaclass=FlowType):
         self._pools = dict(pools or {})
         if threads is not None:
             self._pools[DEFAULT_POOL] = threads
+        for pool, slots in self._pools.items():
+            _check_slots(self.name, pool, slots)
         self._max_items = max_items
         self._resume = resume
         self._uplink = uplink
         self._scheduler = scheduler
-        self._run: FlowRun | None = None
-        self._compile()  # what is wrong is said here, not when it runs
+        self.newest_run: FlowRun | None = None
+        self._check_pools(self._compile()[1].workflow)  # said here, and not when it runs
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -125,7 +133,11 @@ class FlowSpec(metaclass=FlowType):
         return self.flow_graph
 
     def to_workflow(self) -> Workflow:
-        """The workflow that it compiles to: operators and rules, to look at."""
+        """The workflow that it compiles to: one like any other, of operators and rules.
+
+        It may be registered, be given triggers and a schedule, and be run by a WorkflowOperator;
+        its params may hold the input, as `flow_input`.
+        """
         return self._compile()[1].workflow
 
     def run(self) -> FlowRun:
@@ -156,7 +168,7 @@ class FlowSpec(metaclass=FlowType):
         except BaseException:
             lease.close()
             raise
-        self._run = run
+        self.newest_run = run
         return run
 
     def __await__(self) -> Generator[Any, None, FlowRun]:
@@ -173,30 +185,23 @@ class FlowSpec(metaclass=FlowType):
             raise
         return await asyncio.to_thread(run.check)
 
-    @property
-    def last_run(self) -> FlowRun:
-        """The newest run of this object.
-
-        Raises:
-            EventflowError: If it has not run.
-        """
-        if self._run is None:
-            raise EventflowError(f"flow {self.name!r} has not run; call run() or start()")
-        return self._run
-
     def get_result(self, step: Any) -> Any:
         """What a step returned in the newest run; `None` before it has."""
         found = self.graph.get_step(step)
-        return self._run.get_result(found) if self._run is not None else None
+        return self.newest_run.get_result(found) if self.newest_run is not None else None
 
     def node(self, step: Any, *index: int) -> FlowNode:
         """A step of the newest run, or one item; its status is `None` before it is reached."""
         found = self.graph.get_step(step)
-        return self._run.node(found, *index) if self._run is not None else FlowNode(step=found)
+        return (
+            self.newest_run.node(found, *index)
+            if self.newest_run is not None
+            else FlowNode(step=found)
+        )
 
     def nodes(self, step: Any = None) -> list[FlowNode]:
         """The nodes of the newest run (FlowRun.nodes)."""
-        return self._run.nodes(step) if self._run is not None else []
+        return self.newest_run.nodes(step) if self.newest_run is not None else []
 
     def _compile(self) -> tuple[Finder, Compiled]:
         finder = Finder(self, self.graph)
@@ -207,8 +212,19 @@ class FlowSpec(metaclass=FlowType):
         finder.plans = compiled.plans
         return finder, compiled
 
+    def _check_pools(self, workflow: Workflow) -> None:
+        """Refuse a pool that nobody has set: it would let nobody through, for ever (S44)."""
+        if self._scheduler is not None or path_of(store_url(self._store or MEMORY)) is not None:
+            return  # it may have been set in the store
+        for name, task in workflow.tasks.items():
+            if task.settings.pool not in (DEFAULT_POOL, *self._pools):
+                raise FlowDefinitionError(
+                    f"flow {self.name!r}: step {name!r} is in pool {task.settings.pool!r}, which "
+                    f"has no slots; give them as pools={{{task.settings.pool!r}: 2}}"
+                )
+
     def _started(self, lease: Lease, finder: Finder, compiled: Compiled) -> FlowRun:
-        given = self.input if self._has_input else NOT_GIVEN
+        given = self.input if self.has_input else NOT_GIVEN
         durable = lease.is_durable
         state = finder.state(given, durable=durable, fail_fast=self._fail_fast)
         params = self._params(durable=durable)
@@ -230,7 +246,7 @@ class FlowSpec(metaclass=FlowType):
     def _params(self, *, durable: bool) -> dict[str, Any]:
         """The params of an execution: in a durable store the flow's input is one of them."""
         params = dict(self.params)
-        if durable and self._has_input:
+        if durable and self.has_input:
             params[INPUT] = self.input
         try:
             encode(params)
@@ -249,6 +265,12 @@ def _checked_params(name: str, params: Mapping[str, Any] | None) -> dict[str, An
             f"flow {name!r}: params cannot have {taken[0]!r}, eventflow's own"
         )
     return found
+
+
+def _check_slots(name: str, pool: str, slots: object) -> None:
+    if not isinstance(slots, int) or isinstance(slots, bool) or slots < 1:
+        what = "threads" if pool == DEFAULT_POOL else f"pool {pool!r}"
+        raise FlowDefinitionError(f"flow {name!r}: {what} is a number from 1, got {slots!r}")
 
 
 def _cancel(starting: "asyncio.Future[FlowRun]") -> None:

@@ -2,7 +2,10 @@
 
 import contextvars
 import copy
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from eventflow.flow.attempts import NOT_GIVEN, RunState
@@ -13,6 +16,7 @@ from eventflow.model.context import TaskContext
 
 TOKEN, INPUT = "flow_run", "flow_input"
 _STATES: dict[str, RunState] = {}
+_ADOPTED_KEPT = 256
 
 
 def enter(token: str, state: RunState) -> bool:
@@ -38,22 +42,36 @@ def copy_of(spec: Any) -> Any:
 class Finder:
     """Finds the run of an attempt.
 
-    An execution that another program began, and that goes on here because its store was opened, is
-    given a run of its own: it has the results in the store, and the flow as it is here.
+    An execution that no FlowRun of this process began is given one of its own: one that another
+    program left in the store, or that an event or a task of another workflow has started. Its
+    results are JSON, in the store.
     """
 
     def __init__(self, spec: Any, graph: FlowGraph) -> None:
         self._spec = spec
         self._graph = graph
         self.plans: Mapping[str, Plan] = {}
+        # Nobody says when they end; what is dropped too early is only what steps set on `self`.
+        self._adopted: OrderedDict[tuple[int, datetime | None], RunState] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __call__(self, context: TaskContext) -> RunState:
-        token = str(context.params.get(TOKEN, context.workflow_execution.id))
-        found = _STATES.get(token)
-        if found is None:
-            given = context.params.get(INPUT, NOT_GIVEN)
-            found = _STATES.setdefault(token, self.state(given, durable=True, fail_fast=False))
-        return found
+        found = _STATES.get(str(context.params.get(TOKEN, "")))
+        return found if found is not None else self._adopted_by(context)
+
+    def _adopted_by(self, context: TaskContext) -> RunState:
+        execution = context.workflow_execution
+        # Ids are of one store, and a workflow may be run on several.
+        key = (execution.id, execution.created_at)
+        with self._lock:
+            if key not in self._adopted:
+                own = self._spec.input if self._spec.has_input else NOT_GIVEN
+                given = context.params.get(INPUT, own)
+                self._adopted[key] = self.state(given, durable=True, fail_fast=False)
+                if len(self._adopted) > _ADOPTED_KEPT:
+                    self._adopted.popitem(last=False)
+            self._adopted.move_to_end(key)
+            return self._adopted[key]
 
     def state(self, flow_input: Any, *, durable: bool, fail_fast: bool) -> RunState:
         """The state of a new run."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from eventflow.flow.graph import FlowStep
+from eventflow.flow.steps import FlowStep
 from eventflow.model.context import TaskContext
 from eventflow.model.event import Event
 from eventflow.model.status import TaskStatus
@@ -60,8 +60,9 @@ class FlowView:
 
     @property
     def trigger_event(self) -> Event | None:
-        """The event that started the step."""
-        return self.context.trigger_event
+        """The event that started the flow; `None` when a program did."""
+        execution = self.context.workflow_execution
+        return execution.trigger_event if execution is not None else None
 
     @property
     def index(self) -> tuple[int, ...]:

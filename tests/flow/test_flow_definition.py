@@ -101,7 +101,7 @@ def test_methods_plain_functions_static_and_class_methods_and_async_are_steps() 
             return x * self.factor
 
         @step
-        def plain(x: int) -> int:  # type: ignore[misc]  # a function in a class body, as nextpipe has it
+        def plain(x: int) -> int:  # noqa: N805  a plain function is a step too
             return int(x) + 1
 
         @staticmethod
@@ -152,7 +152,7 @@ def test_steps_are_inherited_and_may_be_written_anew() -> None:
             return super().work(x) + 10
 
     class Fewer(Above):
-        end = None  # type: ignore[assignment]  # takes the step away
+        end = None
 
     assert Same().run().get_result(Above.end) == 20
     assert WithDecorators().run().get_result("end") == 30
@@ -185,7 +185,7 @@ def test_abstract_methods_work_as_in_any_class() -> None:
         def load(self) -> int: ...
 
     with pytest.raises(TypeError, match="abstract"):
-        Open()  # type: ignore[abstract]
+        Open()
 
 
 SOURCE = """
@@ -223,7 +223,7 @@ def test_steps_may_be_made_by_hand() -> None:
         "Made", (FlowSpec,), {"a": step(first), "b": needs([first])(step(second))}
     )
 
-    assert made().run().get_result("b") == 2  # type: ignore[operator]
+    assert made().run().get_result("b") == 2
 
 
 def test_marks_go_through_decorators_of_ones_own() -> None:
@@ -348,14 +348,14 @@ def test_predecessors_that_are_no_list_are_refused(wrong: Any) -> None:
     with pytest.raises(FlowDefinitionError, match="after is a list"):
         needs(after=wrong)
     with pytest.raises(FlowDefinitionError, match="no step"):
-        needs([5])  # type: ignore[list-item]
+        needs([5])
 
 
 def test_needs_without_parentheses_says_what_it_takes() -> None:
     with pytest.raises(FlowDefinitionError, match="predecessors is a list"):
 
         class Wrong(FlowSpec):
-            @needs  # type: ignore[arg-type]
+            @needs
             @step
             def a(self) -> int:
                 return 1
@@ -370,7 +370,7 @@ def test_two_steps_of_one_name_are_refused_with_both_lines() -> None:
                 return 1
 
             @step
-            def a(self) -> int:  # type: ignore[no-redef]  # noqa: F811  the mistake in question
+            def a(self) -> int:  # noqa: F811  the mistake in question
                 return 2
 
     here = inspect.currentframe()
@@ -496,7 +496,7 @@ def test_a_step_cannot_take_the_name_of_something_every_flow_has() -> None:
 
         class Wrong(FlowSpec):
             @step
-            def run(self) -> int:  # type: ignore[override]
+            def run(self) -> int:
                 return 1
 
 
@@ -528,7 +528,7 @@ def test_a_join_needs_results_and_an_app_one_input() -> None:
 
 
 def test_a_wrong_setting_of_a_step_is_refused_when_the_flow_is_defined() -> None:
-    with pytest.raises(FlowDefinitionError, match="retris.*retries"):
+    with pytest.raises(FlowDefinitionError, match=r"retris.*retries"):
 
         class Wrong(FlowSpec):
             @step(retris=2)
@@ -546,7 +546,7 @@ def test_a_condition_that_takes_two_things_is_refused() -> None:
                 return 1
 
     with pytest.raises(FlowDefinitionError, match="takes a function"):
-        optional(True)  # type: ignore[arg-type]
+        optional(True)
 
 
 def test_a_name_that_is_no_token_is_refused_and_may_be_given_apart() -> None:
@@ -569,4 +569,4 @@ def test_a_name_that_is_no_token_is_refused_and_may_be_given_apart() -> None:
 def test_any_name_of_a_step_will_do(name: str) -> None:
     kind = type(FlowSpec)("Named", (FlowSpec,), {"one": step(name=name)(lambda self: 1)})
 
-    assert kind().run().get_result(name) == 1  # type: ignore[operator]
+    assert kind().run().get_result(name) == 1
