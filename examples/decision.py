@@ -115,7 +115,9 @@ def main() -> None:
     options.add_argument("--uplink", metavar="URL", help="a platform to report to")
     given = options.parse_args()
     uplink = UplinkConfig(url=given.uplink, interval=1) if given.uplink else None
-    flow = Decision(input=given.diesel, store=given.store, uplink=uplink, threads=os.cpu_count())
+    flow = Decision(
+        input=given.diesel, store=given.store, uplink=uplink, threads=os.cpu_count() or 1
+    )
     print(f"\n{flow.run().get_result('report')}\nmap: {Path('decision.svg').resolve()}")
 
 

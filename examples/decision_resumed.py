@@ -42,7 +42,7 @@ class NotedDecision(Decision):
 
 def decide() -> None:
     """What the process does that is killed, and the one after it."""
-    run = NotedDecision(input=DIESEL, store=str(STORE), threads=os.cpu_count()).run()
+    run = NotedDecision(input=DIESEL, store=str(STORE), threads=os.cpu_count() or 1).run()
     print(f"\n{run.get_result('report')}\n")
 
 

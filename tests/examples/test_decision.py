@@ -50,7 +50,7 @@ def few_scenarios(monkeypatch: pytest.MonkeyPatch, folder: Path, diesel: float =
     """A run with each kind of truck and 7 or 8 depots."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(decision, "COUNTS", range(7, 9))
-    return decision.Decision(input=diesel, threads=os.cpu_count()).run()
+    return decision.Decision(input=diesel, threads=os.cpu_count() or 1).run()
 
 
 def test_every_scenario_is_solved_once_and_the_cheapest_is_chosen(tmp_path: Path) -> None:
