@@ -1,30 +1,20 @@
 """What happens in one attempt of a step: whether it runs at all, with what, and what is kept."""
 
-import asyncio
 import contextvars
-import inspect
-import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from eventflow.errors import ResultError, TaskError, TaskSkipped
-from eventflow.flow.axes import Plan, Taken
+from eventflow.flow.awaiting import Awaiting
+from eventflow.flow.axes import Plan
 from eventflow.flow.graph import FlowGraph
-from eventflow.flow.signatures import (
-    call_with_view,
-    has_default,
-    takes_input,
-    takes_nothing,
-    takes_self,
-)
+from eventflow.flow.handing import Handing
+from eventflow.flow.signatures import call_with_view, takes_self
 from eventflow.flow.steps import FlowStep
-from eventflow.flow.values import Index, Values, flattened
-from eventflow.flow.view import FlowView, Lookup
-from eventflow.model.arguments import Output
+from eventflow.flow.values import Index, Values
 from eventflow.model.context import TaskContext, inside
 from eventflow.model.status import TaskStatus
 
-NOT_GIVEN: Any = type("NotGiven", (), {"__repr__": lambda _: "<not given>"})()
 _PATIENCE_S = 60.0
 _DATA = "flow.skipped/"
 
@@ -34,9 +24,8 @@ class RunState:
 
     Attributes:
         flow: What steps get as `self`: a copy that is this run's own.
-        flow_input: What start steps get; `NOT_GIVEN` when the flow was made without.
         raised: What attempts have raised, by step and item; the last one of each.
-        context: The context variables of who started the run.
+        variables: The context variables of who started the run.
     """
 
     def __init__(
@@ -48,15 +37,16 @@ class RunState:
         *,
         flow_input: Any,
         fail_fast: bool,
-        context: contextvars.Context,
+        variables: contextvars.Context,
     ) -> None:
         self.flow = flow
         self.graph = graph
         self.plans = plans
         self.values = values
-        self.flow_input = flow_input
         self.raised: dict[tuple[str, Index], BaseException] = {}
-        self.context = context
+        self.variables = variables
+        self._handing = Handing(plans, values, flow_input)
+        self._awaiting = Awaiting()
         self._fail_fast = fail_fast
         self._failing = False
         self._skipped: set[tuple[str, Index]] = set()
@@ -67,92 +57,86 @@ class RunState:
         Returns:
             What the engine is to keep as the result.
         """
-        if self._failing:
-            # The flow is being stopped; what was on its way already does not begin.
-            if context.wait(_PATIENCE_S):
-                return None
-            raise TaskError(f"step {name!r} does not begin: another step has failed")
-        try:
-            return self.context.copy().run(self._in_context, name, context, work)
-        except TaskSkipped:
-            raise
-        except BaseException as error:
-            self._note(name, context, error)
-            raise
-
-    def refuse(self) -> None:
-        """Let no attempt begin from now on."""
-        self._failing = True
+        return self._guarded(name, context, lambda: self._work(self.graph[name], context, work))
 
     def call(self, name: str, context: TaskContext) -> Any:
         """Call a step's function with what its predecessors give."""
         step = self.graph[name]
         own = (self._self_of(step),) if takes_self(step) else ()
-        args, kwargs = self._arguments(step, context)
-        result = step.call(*own, *args, **kwargs)
-        return _run(result)
+        args, kwargs = self._handing.arguments(step, context)
+        return self._awaiting.value_of(step.call(*own, *args, **kwargs), context)
 
     def input_of(self, name: str, context: TaskContext) -> Any:
-        """What a step with one input gets: the result of its predecessor, or the flow's input."""
-        step = self.graph[name]
-        args, kwargs = self._given(step, context)
-        values = [*args, *kwargs.values()]
-        return values[0] if values else self._plain_input()
+        """What a step with one input gets."""
+        return self._handing.one_input(self.graph[name], context)
 
     def count(self, name: str, context: TaskContext) -> list[int]:
         """The repetitions of a step, as their numbers."""
+        view = self._handing.whole_view(self.graph[name], context)
 
         def ask() -> list[int]:
+            repetitions: Any = self.graph[name].repetitions
+            count = call_with_view(repetitions, view)
+            return _counted(name, self._awaiting.value_of(count, context))
+
+        found: list[int] = self._guarded(name, context, ask)
+        return found
+
+    def stop(self, context: TaskContext) -> None:
+        """Have an attempt end that awaits something; any other has to look by itself."""
+        self._awaiting.stop(context)
+
+    def refuse(self) -> None:
+        """Let no attempt begin from now on."""
+        self._failing = True
+
+    def _guarded(self, name: str, context: TaskContext, work: Callable[[], Any]) -> Any:
+        """Do `work` with the context variables of who started the run; note what it raises."""
+        if self._failing:
+            # The flow is being stopped; what was on its way already does not begin.
+            if context.wait(_PATIENCE_S):
+                return None
+            raise TaskError(f"step {name!r} does not begin: another step has failed")
+
+        def do() -> Any:
             with inside(context):
-                step = self.graph[name]
-                taken = {
-                    source: Taken(Output(source), len(self.plans[source].axes))
-                    for source in self.plans[name].taken
-                }
-                results = Lookup(tuple(taken), lambda one: self.values.of(context, taken[one]))
-                view = FlowView(step, self._plain_input(), results, context)
-                repetitions: Any = step.repetitions
-                return _counted(name, _run(call_with_view(repetitions, view)))
+                return work()
 
         try:
-            return self.context.copy().run(ask)
+            return self.variables.copy().run(do)
+        except TaskSkipped:
+            raise
+        except SystemExit as left:
+            error = TaskError(
+                f"step {name!r} left with sys.exit({left.code!r}), which ends no flow; return from "
+                f"the step, or raise"
+            )
+            self._note(name, context, error)
+            raise error from left
         except BaseException as error:
             self._note(name, context, error)
             raise
 
-    def view(self, name: str, context: TaskContext) -> FlowView:
-        """What a condition of a step may look at."""
-        step = self.graph[name]
-        taken = self.plans[name].taken
-        results = Lookup(tuple(taken), lambda source: self.values.of(context, taken[source]))
-        return FlowView(step, self._plain_input(), results, context)
-
-    def _in_context(self, name: str, context: TaskContext, work: Callable[[], Any]) -> Any:
-        with inside(context):
-            step = self.graph[name]
-            self._check_skips(step, context)
-            try:
-                result = work()
-            except SystemExit as error:
-                raise TaskError(
-                    f"step {name!r} left with sys.exit({error.code!r}), which ends no flow; return "
-                    f"from the step, or raise"
-                ) from error
-            if context.should_stop():
-                return None  # abandoned: a later attempt may have kept its result already
-            counted = step.marks.fan_out or any(
-                follower.over == name for follower in step.successors
-            )
-            if counted and step.marks.repetitions is None:
-                result = _elements(name, result)
-            self.raised.pop((name, context.index), None)
-            return self.values.keep(name, context.index, result, counted=_is_list(step, counted))
+    def _work(self, step: FlowStep, context: TaskContext, work: Callable[[], Any]) -> Any:
+        self._check_skips(step, context)
+        result = work()
+        if context.should_stop():
+            return None  # abandoned: a later attempt may have kept its result already
+        counted = step.marks.repetitions is None and (
+            step.marks.fan_out or any(after.over == step.id for after in step.successors)
+        )
+        if counted:
+            result = _elements(step.id, result)
+        self.raised.pop((step.id, context.index), None)
+        return self.values.keep(step.id, context.index, result, counted=counted)
 
     def _note(self, name: str, context: TaskContext, error: BaseException) -> None:
         self.raised[name, context.index] = error
-        marks = self.graph[name].marks
-        last = not marks.settings.get("retries") and not marks.settings.get("allow_failure")
-        if self._fail_fast and last and not context.should_stop():
+        said = self.graph[name].marks.settings
+        # One that may come right yet, or is not to stop others, is for the engine to tell.
+        goes_on = said.get("retries") or said.get("allow_failure")
+        finish = context.index and said.get("on_item_failure") == "finish"
+        if self._fail_fast and not (goes_on or finish or context.should_stop()):
             self._failing = True
 
     def _check_skips(self, step: FlowStep, context: TaskContext) -> None:
@@ -167,8 +151,8 @@ class RunState:
             self._skip(step, context, f"{', '.join(either)} were skipped")
         condition = step.marks.condition
         if condition is not None:
-            met = call_with_view(condition, self.view(step.id, context))
-            if not _run(met):
+            met = call_with_view(condition, self._handing.view(step, context))
+            if not self._awaiting.value_of(met, context):
                 told = getattr(condition, "__name__", type(condition).__name__)
                 self._skip(step, context, f"its condition {told} does not hold")
 
@@ -176,14 +160,9 @@ class RunState:
         if context.index:
             # The engine's list has `null` for it, as for an item that returned `None`.
             self._skipped.add((step.id, context.index))
-            if not self.in_memory:
+            if not self.values.in_memory:
                 context.data.set(_skip_key(step.id, context.index), reason)
         raise TaskSkipped(reason)
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether nothing of the run outlives this process."""
-        return self.values.in_memory
 
     def _was_skipped(self, step: FlowStep, source: str, context: TaskContext) -> bool:
         taken = self.plans[step.id].taken.get(source)
@@ -191,89 +170,17 @@ class RunState:
             index = tuple(context.index[axis] for axis in taken.output.at)
             if (source, index) in self._skipped:
                 return True
-            return not self.in_memory and context.data.get(_skip_key(source, index)) is not None
-        return context.get_task_status(source) is TaskStatus.SKIPPED
-
-    def _arguments(self, step: FlowStep, context: TaskContext) -> tuple[list[Any], dict[str, Any]]:
-        if takes_nothing(step):
-            return [], {}
-        if step.edges:
-            return self._given(step, context)
-        if not takes_input(step):
-            return [], {}
-        if self.flow_input is NOT_GIVEN and has_default(step):
-            return [], {}
-        return [self._plain_input()], {}
-
-    def _given(self, step: FlowStep, context: TaskContext) -> tuple[list[Any], dict[str, Any]]:
-        """The results of the predecessors, as arguments."""
-        taken = self.plans[step.id].taken
-        positional = [edge.source for edge in step.data if not edge.keyword]
-        named = {edge.keyword: edge.source for edge in step.data if edge.keyword}
-        if step.marks.join is None:
             return (
-                [self.values.of(context, taken[source]) for source in positional],
-                {key: self.values.of(context, taken[source]) for key, source in named.items()},
+                not self.values.in_memory and context.data.get(_skip_key(source, index)) is not None
             )
-        shaped = self._rows if step.marks.join.shape == "rows" else self._flat
-        args = [shaped(step, positional, context)] if positional else []
-        return args, {key: shaped(step, [source], context) for key, source in named.items()}
-
-    def _flat(self, step: FlowStep, sources: list[str], context: TaskContext) -> list[Any]:
-        found: list[Any] = []
-        for source in sources:
-            taken = self.plans[step.id].taken[source]
-            value = self.values.of(context, taken)
-            if taken.closed:
-                found += flattened(value, len(taken.closed))
-            elif taken.own_list:
-                found += value or ()
-            else:
-                found.append(value)
-        return found
-
-    def _rows(self, step: FlowStep, sources: list[str], context: TaskContext) -> list[list[Any]]:
-        taken = {source: self.plans[step.id].taken[source] for source in sources}
-        columns = [
-            flattened(self.values.of(context, one), len(one.closed)) for one in taken.values()
-        ]
-        needs = step.marks.needs
-        if needs is None or needs.combine == "product":
-            return [list(row) for row in itertools.product(*columns)]
-        aligned = [bool(one.closed) for one in taken.values()]
-        length = next(iter(map(len, itertools.compress(columns, aligned))), 1)
-        spread = (
-            column if is_many else column * length
-            for column, is_many in zip(columns, aligned, strict=True)
-        )
-        return [list(row) for row in zip(*spread, strict=True)]
-
-    def _plain_input(self) -> Any:
-        return None if self.flow_input is NOT_GIVEN else self.flow_input
+        return context.get_task_status(source) is TaskStatus.SKIPPED
 
     def _self_of(self, step: FlowStep) -> Any:
         return type(self.flow) if isinstance(step.function, classmethod) else self.flow
 
 
-def _is_list(step: FlowStep, counted: bool) -> bool:
-    return counted and step.marks.repetitions is None
-
-
 def _skip_key(step: str, index: Index) -> str:
     return f"{_DATA}{step}/{','.join(map(str, index))}"
-
-
-def _run(result: Any) -> Any:
-    """The result of a coroutine, all that an async generator yields, or the value as it is."""
-    if inspect.iscoroutine(result):
-        return asyncio.run(result)
-    if inspect.isasyncgen(result):
-
-        async def collect() -> list[Any]:
-            return [element async for element in result]
-
-        return asyncio.run(collect())
-    return result
 
 
 def _counted(step: str, count: Any) -> list[int]:

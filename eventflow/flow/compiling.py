@@ -45,16 +45,15 @@ def compile_flow(
     find_run: FindRun,
     *,
     name: str,
-    namespace: str = "default",
-    defaults: Mapping[str, Any] | None = None,
     for_many: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Compiled:
     """Make the workflow of a flow.
 
     Args:
         find_run: Gives the run that an attempt belongs to.
-        defaults: Settings of steps that do not say otherwise.
-        for_many: The same, for steps that have items.
+        for_many: Settings of steps that have items and do not say otherwise.
+        settings: Of the workflow.
 
     Raises:
         FlowDefinitionError: If it cannot work as written.
@@ -62,7 +61,7 @@ def compile_flow(
     try:
         # In a context of its own: a flow may be made where a workflow is open.
         compiled: Compiled = contextvars.Context().run(
-            _compile, graph, find_run, name, namespace, dict(defaults or {}), dict(for_many or {})
+            _compile, graph, find_run, name, dict(for_many or {}), dict(settings or {})
         )
     except FlowDefinitionError:
         raise
@@ -75,13 +74,12 @@ def _compile(
     graph: FlowGraph,
     find_run: FindRun,
     name: str,
-    namespace: str,
-    defaults: dict[str, Any],
     for_many: dict[str, Any],
+    of_workflow: dict[str, Any],
 ) -> Compiled:
     plans = plans_of(graph)
     counters: dict[str, str] = {}
-    with Workflow(name, namespace, max_active=_MANY) as workflow:
+    with Workflow(name, **{"max_active": _MANY, **of_workflow}) as workflow:
         for step in graph:
             plan = plans[step.id]
             places = [place_of_value(plan.taken[edge.source]) for edge in step.data]
@@ -89,7 +87,7 @@ def _compile(
             if callable(step.repetitions):
                 counter = CountOperator(_free(graph, step), step, _whole(plan), find_run)
                 counters[step.id] = counter.name
-            settings = {**defaults, **(for_many if plan.axes else {}), **step.marks.settings}
+            settings = {**(for_many if plan.axes else {}), **step.marks.settings}
             made = AppStepOperator if step.marks.app is not None else StepOperator
             operator = made(step, places, find_run, **settings)
             if plan.axes:

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 from eventflow.errors import DefinitionError
 from eventflow.flow.axes import Taken
 from eventflow.flow.steps import FlowStep
-from eventflow.flow.view import FlowView
 from eventflow.model.arguments import Element, Place
 from eventflow.model.context import TaskContext
 from eventflow.model.operator import Operator
@@ -24,9 +23,9 @@ class Run(Protocol):
 
     def input_of(self, name: str, context: TaskContext) -> Any: ...
 
-    def view(self, name: str, context: TaskContext) -> FlowView: ...
-
     def count(self, name: str, context: TaskContext) -> list[int]: ...
+
+    def stop(self, context: TaskContext) -> None: ...
 
 
 FindRun = Callable[[TaskContext], Run]
@@ -68,6 +67,9 @@ class StepOperator(Operator):
     def start(self, context: TaskContext) -> Any:
         run = self._find_run(context)
         return run.attempt(self.name, context, lambda: run.call(self.name, context))
+
+    def stop(self, context: TaskContext) -> None:
+        self._find_run(context).stop(context)
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "step": _named(self.step)}

@@ -126,18 +126,16 @@ class FlowRun(Pictured):
         cause = failures[0].exception if failures else None
         raise FlowFailedError(_message(self, status, failures), failures, exceptions) from cause
 
-    def cancel(self, reason: str = "cancelled") -> None:
+    def stop(self, reason: str = "") -> None:
         """Have it stopped; steps see it by `current_context().should_stop()`. Does not wait."""
         with contextlib.suppress(ConflictError):
             self._lease.scheduler.client.stop(self.id, reason)
-
-    stop = cancel
 
     def abandon(self) -> None:
         """Stop it, and leave within seconds, also when a step does not look."""
         if not self._ended.done():
             with contextlib.suppress(EventflowError):
-                self.cancel("interrupted")
+                self.stop("interrupted")
             with contextlib.suppress(FutureTimeoutError):
                 self._ended.result(_LEAVE_S)
         self._left.set()
@@ -236,7 +234,7 @@ class FlowRun(Pictured):
     def _stop_if_failed(self) -> None:
         """Fail-fast: what has not begun does not begin, what runs is asked to stop."""
         if self._execution_id in self._failed:
-            self.cancel("a step has failed")
+            self.stop("a step has failed")
 
 
 def _message(run: FlowRun, status: WorkflowStatus, failures: list[StepFailure]) -> str:

@@ -7,6 +7,7 @@ the last one to end stops it.
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from eventflow.reporters.config import UplinkConfig
 from eventflow.reporters.uplink import UplinkClient
@@ -25,6 +26,7 @@ class _Shared:
 
 _LOCK = threading.Lock()
 _SHARED: dict[str, _Shared] = {}
+_REPORTED: WeakKeyDictionary[Scheduler, set[UplinkConfig]] = WeakKeyDictionary()
 
 
 class Lease:
@@ -52,7 +54,7 @@ class Lease:
         self.scheduler = scheduler if scheduler is not None else self._open(store)
         try:
             if uplink is not None:
-                UplinkClient(uplink).attach(self.scheduler)
+                _report(self.scheduler, uplink)
             for name, slots in pools.items():
                 self.scheduler.set_pool(name, slots)
         except BaseException:
@@ -94,6 +96,15 @@ class Lease:
             if shared.users == 0:
                 del _SHARED[self._place]
                 shared.scheduler.stop()
+
+
+def _report(scheduler: Scheduler, uplink: UplinkConfig) -> None:
+    """Have executions reported there, once whatever the number of runs."""
+    with _LOCK:
+        reported = _REPORTED.setdefault(scheduler, set())
+        if uplink not in reported:
+            reported.add(uplink)
+            UplinkClient(uplink).attach(scheduler)
 
 
 def _started(url: str) -> Scheduler:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Literal
 
 from eventflow.clock import SystemClock
 from eventflow.errors import FlowDefinitionError
-from eventflow.flow.attempts import NOT_GIVEN
 from eventflow.flow.collecting import Body, collect
 from eventflow.flow.compiling import Compiled, compile_flow
 from eventflow.flow.graph import FlowGraph
+from eventflow.flow.handing import NOT_GIVEN
 from eventflow.flow.nodes import FlowNode
 from eventflow.flow.resuming import stop_left, take_up
 from eventflow.flow.running import FlowRun, Started
@@ -60,7 +60,8 @@ class FlowSpec(metaclass=FlowType):
         pools: Slots by pool, for steps with `@step(pool=...)`; likewise.
         max_items: How many items a step may have.
         resume: Whether an unfinished execution in the store is taken up; else it is stopped.
-        uplink: A platform to report to.
+        uplink: A platform to report to; the one that the environment names by default. `False`
+            reports to none.
         scheduler: One that runs already, instead of a store.
 
     Attributes:
@@ -93,7 +94,7 @@ class FlowSpec(metaclass=FlowType):
         pools: Mapping[str, int] | None = None,
         max_items: int | None = None,
         resume: bool = True,
-        uplink: UplinkConfig | None = None,
+        uplink: UplinkConfig | Literal[False] | None = None,
         scheduler: Scheduler | None = None,
     ) -> None:
         self.name = name if name is not None else type(self).__name__
@@ -132,13 +133,17 @@ class FlowSpec(metaclass=FlowType):
             )
         return self.flow_graph
 
-    def to_workflow(self) -> Workflow:
+    def to_workflow(self, **settings: Any) -> Workflow:
         """The workflow that it compiles to: one like any other, of operators and rules.
 
-        It may be registered, be given triggers and a schedule, and be run by a WorkflowOperator;
-        its params may hold the input, as `flow_input`.
+        It may be registered, be given triggers, and be run by a WorkflowOperator or the command
+        line. Its params may hold the input, as `flow_input`. Results are JSON then, and after a
+        failure independent steps finish.
+
+        Args:
+            settings: Of the workflow: `schedule=Cron("@daily"), timeout=3600`, and so on.
         """
-        return self._compile()[1].workflow
+        return self._compile(**settings)[1].workflow
 
     def run(self) -> FlowRun:
         """Run the flow to its end, and give the finished run.
@@ -155,12 +160,12 @@ class FlowSpec(metaclass=FlowType):
         return started.check()
 
     def start(self) -> FlowRun:
-        """Start a run, and give a handle on it: `wait`, `cancel`, `status`, `get_result`."""
+        """Start a run, and give a handle on it: `wait`, `stop`, `status`, `get_result`."""
         finder, compiled = self._compile()
         lease = Lease(
             scheduler=self._scheduler,
             store=self._store,
-            uplink=self._uplink,
+            uplink=self._platform(),
             pools=self._pools,
         )
         try:
@@ -203,14 +208,21 @@ class FlowSpec(metaclass=FlowType):
         """The nodes of the newest run (FlowRun.nodes)."""
         return self.newest_run.nodes(step) if self.newest_run is not None else []
 
-    def _compile(self) -> tuple[Finder, Compiled]:
+    def _compile(self, **settings: Any) -> tuple[Finder, Compiled]:
         finder = Finder(self, self.graph)
         for_many: dict[str, Any] = {"on_item_failure": "stop" if self._fail_fast else "finish"}
         if self._max_items is not None:
             for_many["max_items"] = self._max_items
-        compiled = compile_flow(self.graph, finder, name=self.name, for_many=for_many)
+        compiled = compile_flow(
+            self.graph, finder, name=self.name, for_many=for_many, settings=settings
+        )
         finder.plans = compiled.plans
         return finder, compiled
+
+    def _platform(self) -> UplinkConfig | None:
+        if self._uplink is None:
+            return UplinkConfig.from_environment()
+        return self._uplink or None
 
     def _check_pools(self, workflow: Workflow) -> None:
         """Refuse a pool that nobody has set: it would let nobody through, for ever (S44)."""
@@ -275,4 +287,4 @@ def _check_slots(name: str, pool: str, slots: object) -> None:
 
 def _cancel(starting: "asyncio.Future[FlowRun]") -> None:
     if not starting.cancelled() and starting.exception() is None:
-        starting.result().cancel()
+        starting.result().stop("its awaiting was cancelled")

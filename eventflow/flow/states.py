@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from eventflow.flow.attempts import NOT_GIVEN, RunState
+from eventflow.flow.attempts import RunState
 from eventflow.flow.axes import Plan
 from eventflow.flow.graph import FlowGraph
+from eventflow.flow.handing import NOT_GIVEN
 from eventflow.flow.values import AsJson, ByReference
 from eventflow.model.context import TaskContext
 
@@ -82,5 +83,5 @@ class Finder:
             AsJson() if durable else ByReference(),
             flow_input=flow_input,
             fail_fast=fail_fast,
-            context=contextvars.copy_context(),
+            variables=contextvars.copy_context(),
         )

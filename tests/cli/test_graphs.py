@@ -95,6 +95,7 @@ def test_open_shows_a_page_that_holds_all_it_needs_in_a_folder_of_its_owner(
 
     page = path_of(browser)
     assert (done.returncode, done.stdout) == (0, f"opened {page}\n"), done.stderr
+    assert page.parent.parent == ran.folder
     assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
     text = page.read_text()
     assert "default-src 'none'" in text

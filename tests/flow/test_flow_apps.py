@@ -132,7 +132,7 @@ def test_a_cancelled_flow_cancels_its_remote_run(store: str | None, remote: Any)
 
     run = Solving(input={"n": 1}, store=store).start()
     remote.wait_for("look")
-    run.cancel()
+    run.stop()
     run.wait(20)
 
     assert len(remote.wait_for("cancel")) == 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from eventflow import current_context
 from eventflow.errors import DefinitionError, FlowDefinitionError
 from eventflow.flow import FlowSpec, app, check_cycle, foreach, join, needs, optional, repeat, step
 
@@ -72,6 +73,7 @@ def test_results_arrive_in_list_order_and_by_name_and_after_hands_over_nothing()
 
         @step
         def first(self) -> None:
+            current_context().wait(0.05)
             order.append("first")
 
         @needs(predecessors=["b", a], after=[first], last=b)

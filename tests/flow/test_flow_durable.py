@@ -199,7 +199,7 @@ def test_a_cancelled_flow_is_over_and_not_resumed(tmp_path: Path) -> None:
     flow = Long(store=str(tmp_path / "flow.db"))
     run = flow.start()
     assert begun.wait(SOON_S)
-    run.cancel()
+    run.stop()
     run.wait(SOON_S)
     begun.clear()
     second = flow.start()
@@ -207,5 +207,5 @@ def test_a_cancelled_flow_is_over_and_not_resumed(tmp_path: Path) -> None:
     assert run.status is WorkflowStatus.STOPPED
     assert begun.wait(SOON_S)
     assert second.id != run.id
-    second.cancel()
+    second.stop()
     second.wait(SOON_S)

@@ -1,5 +1,6 @@
 """What becomes of a flow when a step fails, is cancelled, or the program is interrupted."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from eventflow import TaskStatus, WorkflowStatus, current_context
 from eventflow.errors import FlowFailedError
-from eventflow.flow import FlowSpec, foreach, join, needs, repeat, step
+from eventflow.flow import FlowSpec, foreach, join, needs, optional, repeat, step
 
 SOON_S = 20
 
@@ -118,6 +119,22 @@ def test_after_a_failure_nothing_new_starts() -> None:
     assert flow.node("behind").status is None
 
 
+def test_what_waits_for_a_slot_does_not_get_that_of_a_step_that_failed() -> None:
+    began: list[str] = []
+
+    def note(self: Any) -> None:
+        began.append(current_context().task_execution.task_name)
+        if len(began) == 1:
+            raise ValueError("the first")
+
+    body = {f"s{number}": step(name=f"s{number}")(lambda self: note(self)) for number in range(5)}
+    flow = type(FlowSpec)("Waiting", (FlowSpec,), body)(threads=1)
+
+    with pytest.raises(FlowFailedError, match="s0: ValueError: the first"):
+        flow.run()
+    assert began == ["s0"]
+
+
 def test_independent_branches_end_when_they_are_to_finish() -> None:
     done: list[Any] = []
 
@@ -197,6 +214,32 @@ def test_a_step_that_takes_too_long_fails_and_its_late_result_is_dropped() -> No
         TooSlow().run()
 
 
+def test_the_late_result_of_an_abandoned_attempt_is_dropped() -> None:
+    release = threading.Event()
+
+    class Late(FlowSpec):
+        tries = 0
+
+        @step(timeout=0.1, retries=1, stop_grace=0.05)
+        def a(self) -> str:
+            self.tries += 1
+            if self.tries == 1:
+                release.wait(SOON_S)
+                return "late"
+            return "second"
+
+        @needs([a])
+        @step
+        def b(self, x: str) -> str:
+            release.set()
+            current_context().wait(0.1)
+            return x
+
+    run = Late().run()
+
+    assert run.get_result("a") == run.get_result("b") == "second"
+
+
 @pytest.mark.parametrize(
     "error", [SystemExit(0), SystemExit(3), KeyboardInterrupt(), GeneratorExit()]
 )
@@ -217,6 +260,66 @@ def test_whatever_a_step_leaves_with_is_a_failure(error: BaseException) -> None:
 
     assert flow.node("a").failed
     assert flow.node("b").status is None
+
+
+def test_an_exit_in_a_condition_or_a_count_is_a_failure_too() -> None:
+    class Condition(FlowSpec):
+        @optional(lambda: sys.exit(0))
+        @step
+        def a(self) -> int:
+            return 1
+
+    class Count(FlowSpec):
+        @repeat(lambda: sys.exit(0))
+        @step
+        def a(self) -> int:
+            return 1
+
+    for kind in (Condition, Count):
+        with pytest.raises(FlowFailedError, match=r"a: TaskError: .* sys.exit\(0\)"):
+            kind().run()
+
+
+def test_a_failed_item_of_a_step_whose_items_are_to_finish_stops_none_of_them() -> None:
+    class Finishing(FlowSpec):
+        @foreach
+        @step
+        def fan(self) -> range:
+            return range(4)
+
+        @needs([fan])
+        @step(on_item_failure="finish")
+        def work(self, x: int) -> int:
+            if x == 0:
+                raise ValueError("bad")
+            return x
+
+    flow = Finishing(threads=1)
+    with pytest.raises(FlowFailedError, match=r"work\[0\]"):
+        flow.run()
+
+    assert flow.get_result("work") == [None, 1, 2, 3]
+
+
+def test_a_step_whose_failure_is_allowed_stops_nothing() -> None:
+    class Allowed(FlowSpec):
+        @step(allow_failure=True)
+        def bad(self) -> int:
+            raise ValueError("bad")
+
+        @step
+        def good(self) -> int:
+            return 1
+
+        @needs([good], after=[])
+        @step
+        def behind(self, x: int) -> int:
+            return x
+
+    run = Allowed(threads=1).run()
+
+    assert run.get_result("behind") == 1
+    assert run.node("bad").failed
 
 
 def test_a_failure_while_items_are_made_is_the_producers() -> None:
@@ -258,7 +361,7 @@ def test_a_cancel_reaches_the_steps_and_what_has_ended_stays_as_it_is() -> None:
 
     run = Long().start()
     assert begun.wait(SOON_S)
-    run.cancel("enough")
+    run.stop("enough")
     run.wait(SOON_S)
 
     assert run.status is WorkflowStatus.STOPPED
@@ -268,7 +371,31 @@ def test_a_cancel_reaches_the_steps_and_what_has_ended_stays_as_it_is() -> None:
     assert run.get_result("first") == 1
     with pytest.raises(FlowFailedError, match="ended STOPPED"):
         run.check()
-    run.cancel()
+    run.stop()
+
+
+def test_a_step_that_awaits_is_cancelled() -> None:
+    begun, cancelled = threading.Event(), threading.Event()
+
+    class Awaiting(FlowSpec):
+        @step
+        async def long(self) -> None:
+            begun.set()
+            try:
+                await asyncio.sleep(SOON_S)
+            except asyncio.CancelledError:
+                cancelled.set()
+                raise
+
+    run = Awaiting().start()
+    assert begun.wait(SOON_S)
+    run.stop("enough")
+    begin = time.monotonic()
+    run.wait(SOON_S)
+
+    assert cancelled.is_set()
+    assert run.node("long").status is TaskStatus.STOPPED
+    assert time.monotonic() - begin < SOON_S / 4
 
 
 def test_a_step_that_ignores_the_end_holds_it_up_for_its_grace_at_most() -> None:

@@ -185,6 +185,24 @@ def test_two_branches_of_a_foreach_meet_item_by_item_when_they_are_aligned() -> 
     assert Aligned().run().get_result("meet") == [(1, -1, 1), (2, -2, 2)]
 
 
+def test_an_axis_that_was_multiplied_is_one_of_its_own_from_there_on() -> None:
+    class Again(Meeting):
+        @needs([Meeting.left, Meeting.right])
+        @step
+        def meet(self, x: int, y: int) -> tuple[int, int]:
+            return (x, y)
+
+        @needs([meet, Meeting.left], combine="align")
+        @step
+        def behind(self, pair: tuple[int, int], x: int) -> tuple[int, ...]:
+            return (*pair, x)
+
+    assert Again().run().get_result("behind") == [
+        [(1, -1, 1), (1, -2, 1)],
+        [(2, -1, 2), (2, -2, 2)],
+    ]
+
+
 class Joining(FlowSpec, abstract=True):
     @foreach
     @step
