@@ -126,8 +126,9 @@ def _stop(deciding: Deciding, live: LiveExecution, run: Run, items: Items, why: 
         waiting = range(items.first + items.next, items.first + items.count)
         deciding.change(ItemsClosed(live.id, run.id, waiting, deciding.at, deciding.turn, why))
         deciding.touch_map(run.id)
-    for item in list(items.alive.values()):
-        stop_run(deciding, live, item, why)
+    # In item order, also when they were loaded, or a batch was taken back (S9).
+    for item_id in sorted(items.alive):
+        stop_run(deciding, live, items.alive[item_id], why)
     return bool(items.alive) or items.next < items.count
 
 

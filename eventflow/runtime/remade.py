@@ -9,7 +9,7 @@ from typing import Any
 from eventflow.model.status import ENDED, WORKFLOW_ENDED
 from eventflow.runtime.differences import Replayed
 from eventflow.store.recording import KEYS, Recording, Stored, stored
-from eventflow.store.rows import Rows, StateKey
+from eventflow.store.rows import HistoryRow, Rows, StateKey
 from eventflow.store.shelves import Shelves
 
 _PAGE = 500
@@ -30,8 +30,9 @@ class Remade:
         self._ended_executions: list[int] = []
         self._counts: Counter[str] = Counter()
 
-    def take(self, turn: int, key: str, rows: Rows, now: datetime) -> None:
-        """Put away what a turn writes."""
+    def take(self, turn: int, key: str, rows: Rows, now: datetime) -> list[HistoryRow]:
+        """Put away what a turn writes; return its history, which is in no order."""
+        history = rows.history
         firings = list(map(stored, rows.firings))
         then = list(islice(self._firings, len(firings)))
         self._found.compare(turn, key, "schedule_firing", then, firings)
@@ -52,6 +53,11 @@ class Remade:
         rows.turned, rows.appended, rows.history, rows.decisions, rows.verdicts = [], [], [], [], []
         rows.firings, rows.results, rows.states = [], {}, {}
         self._shelves.take(rows, now)
+        # Which items a closing meant, only their rows say (S43).
+        closed = [entry for entries in self._shelves.history.values() for entry in entries]
+        self._shelves.history.clear()
+        self._ended_runs += [entry.task_execution_id for entry in closed]
+        return history + closed
 
     def compare_ended(self) -> None:
         """Compare what has ended since the last time."""

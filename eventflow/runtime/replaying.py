@@ -6,9 +6,10 @@ whole and forgotten, so that the length of the log costs no memory.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from eventflow.core.decide import (
     COMMAND,
@@ -197,14 +198,16 @@ class _Replay:
         key = decision.event.key
         self.found.events += 1
         self.found.decisions += len(rows.decisions)
-        made = {
-            "decision": list(map(stored, rows.decisions)),
-            "verdict": list(map(stored, rows.verdicts)),
-            "task_history": list(map(stored, rows.history)),
+        decisions, verdicts = rows.decisions, rows.verdicts
+        history = self._rows.take(turn, key, rows, now)
+        history.sort(key=lambda row: (row.number, row.task_execution_id))
+        made: dict[str, Sequence[NamedTuple]] = {
+            "decision": decisions,
+            "verdict": verdicts,
+            "task_history": history,
         }
         for name, found in made.items():
-            self.found.compare(turn, key, name, then[name], found)
-        self._rows.take(turn, key, rows, now)
+            self.found.compare(turn, key, name, then[name], list(map(stored, found)))
 
     def _learn(self, event: Event, decisions: list[Stored]) -> None:
         """Have the plan that is registered; where it was not at hand then, it is not now."""

@@ -211,8 +211,17 @@ class _Gathering:
         history.extend(item_history(change, len(history)))
 
     def items_closed(self, change: ItemsClosed) -> None:
-        first, last = change.waiting.start, change.waiting.stop - 1
-        self.rows.closed.append(ItemsClosing(first, last, change.at, change.turn, change.reason))
+        rows, waiting = self.rows, change.waiting
+        rows.closed.append(
+            ItemsClosing(
+                waiting.start,
+                waiting.stop - 1,
+                change.at,
+                change.turn,
+                len(rows.history),
+                change.reason,
+            )
+        )
 
     def state_written(self, change: StateWritten) -> None:
         namespace, workflow = change.workflow

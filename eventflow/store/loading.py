@@ -210,15 +210,15 @@ def _fill_maps(world: World, kept: Kept) -> None:
 def _items_of(kept: KeptItems, rows: list[RunRow], run: Run | None) -> Items:
     items = Items(kept.shape, kept.first, next=len(rows))
     inputs = (run.inputs if run is not None else None) or {}
-    for row in reversed(rows):
+    for row in rows:
         status = TaskStatus(row.status)
         if status is TaskStatus.INIT:
-            items.next = row.item
+            items.next = min(items.next, row.item)
         elif status in ALIVE:
             items.alive[row.id] = replace(run_of(row), inputs=inputs)
         elif status is TaskStatus.FAILED:
             items.failed += 1
-            items.fault = (row.item, row.reason)
+            items.fault = items.fault or (row.item, row.reason)
     items.taken = frozenset(row.item for row in rows if row.taken_from is not None)
     return items
 

@@ -110,12 +110,13 @@ class RunUpdate(NamedTuple):
 
 
 class ItemsClosing(NamedTuple):
-    """Items with these ids that are in INIT end STOPPED (S43)."""
+    """Items with these ids that are in INIT end STOPPED (S43); `number` as of a HistoryRow."""
 
     first_id: int
     last_id: int
     at: datetime
     turn: int
+    number: int
     reason: str
 
 

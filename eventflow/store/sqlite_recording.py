@@ -28,7 +28,8 @@ _ORDERS = {
     "undecided": ("offset",),
     "decision": ("turn", "number"),
     "verdict": ("turn", "number"),
-    "task_history": ("turn", "number"),
+    # Items that end unopened in one step have one number (S43).
+    "task_history": ("turn", "number", "task_execution_id"),
     "schedule_firing": ("id",),
 }
 # SQLite takes so many parameters in a statement, and more.
