@@ -104,7 +104,9 @@ def tell(
 
 def lose(scheduler: VirtualScheduler, item: TaskExecution, attempt: int = 1) -> None:
     """The worker of an item's attempt dies."""
-    scheduler._worker.lose(next(one for one in _running(scheduler) if one.key == (item.id, attempt)))
+    scheduler._worker.lose(
+        next(one for one in _running(scheduler) if one.key == (item.id, attempt))
+    )
     scheduler.run_until_idle()
 
 
