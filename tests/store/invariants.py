@@ -39,7 +39,7 @@ def sequence_numbers_are_dense(connection: sqlite3.Connection) -> list[str]:
     """(8)"""
     rows = connection.execute(
         "SELECT workflow_execution_id, task, COUNT(*), MIN(sequence_number), MAX(sequence_number)"
-        " FROM task_execution GROUP BY 1, 2"
+        " FROM task_execution WHERE item < 0 GROUP BY 1, 2"
         " HAVING MIN(sequence_number) <> 1 OR MAX(sequence_number) <> COUNT(*)"
         " OR COUNT(DISTINCT sequence_number) <> COUNT(*)"
     )
@@ -74,7 +74,7 @@ def one_run_is_busy(connection: sqlite3.Connection) -> list[str]:
         _with_statuses(
             "SELECT workflow_execution_id, task,"
             " SUM(status IN :BUSY) busy, SUM(status = 'INIT') waiting"
-            " FROM task_execution GROUP BY 1, 2 HAVING busy > 1 OR waiting > 1"
+            " FROM task_execution WHERE item < 0 GROUP BY 1, 2 HAVING busy > 1 OR waiting > 1"
         )
     )
     return [f"too many runs of {row}" for row in rows]
@@ -149,7 +149,7 @@ def nobody_waits_while_a_slot_is_free(connection: sqlite3.Connection) -> list[st
 def stops_are_of_attempts_that_end(connection: sqlite3.Connection) -> list[str]:
     """A STOP waits while its run is leaving or timed out, and for such a run there is one (9).
 
-    None is for a run that no executor holds: one that has a sub-execution.
+    None is for a run that no executor holds: one that has a sub-execution, or items.
     """
     rows = connection.execute(
         "SELECT run.id, run.status, run.timed_out, stop.attempt FROM task_execution run"
@@ -157,8 +157,8 @@ def stops_are_of_attempts_that_end(connection: sqlite3.Connection) -> list[str]:
         " ON stop.task_execution_id = run.id AND stop.attempt = run.attempt"
         " WHERE (run.status IN ('STOPPING', 'RESTARTING') OR (run.status = 'RUNNING' AND"
         " run.timed_out)) IS NOT (stop.attempt IS NOT NULL)"
-        " AND (stop.attempt IS NOT NULL OR run.id NOT IN"
-        " (SELECT parent_task_execution_id FROM workflow_execution))"
+        ' AND (stop.attempt IS NOT NULL OR (run."items" IS NULL AND run.id NOT IN'
+        " (SELECT parent_task_execution_id FROM workflow_execution)))"
     )
     return [f"run, status, timed out, STOP of attempt: {row}" for row in rows]
 
@@ -229,12 +229,15 @@ def timers_are_of_what_lives(connection: sqlite3.Connection) -> list[str]:
 
 
 def every_status_is_a_fact(connection: sqlite3.Connection) -> list[str]:
-    """What rules are told is what the history says, but for the end of a dropped run (S12, S20)."""
+    """What rules are told is what the history says, but for the end of a dropped run (S12, S20),
+    and for items (S43).
+    """
     rows = connection.execute(
         "SELECT history.task_execution_id, history.status, history.n, fact.n FROM"
         " (SELECT task_execution_id, task_history.status, COUNT(*) n FROM task_history"
         "  JOIN task_execution run ON run.id = task_execution_id"
-        "  WHERE NOT (run.dropped AND task_history.status = 'STOPPED') GROUP BY 1, 2) history"
+        "  WHERE NOT (run.dropped AND task_history.status = 'STOPPED') AND run.item < 0"
+        "  GROUP BY 1, 2) history"
         " FULL JOIN"
         " (SELECT value ->> 'task_execution_id' run_id, value ->> 'status' status, COUNT(*) n"
         "  FROM event WHERE key GLOB 'eventflow.task.*' GROUP BY 1, 2) fact"
@@ -256,12 +259,14 @@ def reports_move_their_own_attempt(connection: sqlite3.Connection) -> list[str]:
 
 
 def results_are_of_successes(connection: sqlite3.Connection) -> list[str]:
-    """A result is there once a run has succeeded, and for no other run (S37)."""
+    """A result is there once a run has succeeded, and for no other run (S37); that of a mapped
+    task is those of its items (S43).
+    """
     rows = connection.execute(
         "SELECT run.id, run.status, result.value FROM task_execution run"
         " LEFT JOIN result ON result.task_execution_id = run.id"
         " WHERE run.taken_from IS NULL"
-        " AND (run.status = 'SUCCESS') <> (result.value IS NOT NULL)"
+        " AND (run.status = 'SUCCESS' AND run.\"items\" IS NULL) <> (result.value IS NOT NULL)"
     )
     return [f"run, status, result: {row}" for row in rows]
 
@@ -310,6 +315,26 @@ def sub_executions_live_with_their_runs(connection: sqlite3.Connection) -> list[
         *(f"run, status, sub-execution that has ended: {row}" for row in bereft),
         *(f"run that leaves, sub-execution that is not stopped: {row}" for row in unstopped),
     ]
+
+
+def items_live_with_their_run(connection: sqlite3.Connection) -> list[str]:
+    """Items are numbered as their ids are; one that is open keeps its run at work, and a run that
+    has ended has none that has not (S43).
+    """
+    rows = connection.execute(
+        _with_statuses(
+            "SELECT run.id, run.status, COUNT(*), SUM(item.status IN :BUSY) busy,"
+            " SUM(item.status = 'INIT') waiting FROM task_execution run"
+            " JOIN task_execution item ON item.parent = run.id GROUP BY run.id"
+            " HAVING MIN(item.item) <> 0 OR MAX(item.item) <> COUNT(*) - 1"
+            " OR COUNT(DISTINCT item.item) <> COUNT(*)"
+            " OR MIN(item.id - item.item) <> run.\"items\" ->> 'first'"
+            " OR MAX(item.id - item.item) <> run.\"items\" ->> 'first'"
+            " OR (run.status IN ('RUNNING', 'STOPPING', 'RESTARTING')) <> (busy > 0)"
+            " OR (waiting > 0 AND run.status <> 'RUNNING')"
+        )
+    )
+    return [f"run, status, items, busy, waiting: {row}" for row in rows]
 
 
 def references_hold(connection: sqlite3.Connection) -> list[str]:
@@ -369,5 +394,6 @@ ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
     what_is_taken_over_stands_as_its_origin,
     nothing_is_left_to_retry_once_it_has_ended,
     sub_executions_live_with_their_runs,
+    items_live_with_their_run,
     references_hold,
 )

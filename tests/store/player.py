@@ -6,6 +6,7 @@ where the process dies. What outlives a death is the file; everything else is ma
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from eventflow.core.world import World
 from eventflow.executors.port import AttemptKey, Report, ReportKind
 from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure, ParentLink
+from eventflow.model.status import TaskAction
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.differences import Replayed
+from eventflow.runtime.dispatch import Order
+from eventflow.runtime.expanding import Expander
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.registry import Registry
@@ -68,7 +72,15 @@ class Player:
         plan = self._plans[number]
         self.client.register(plan.namespace, plan.name, plan.snapshot)
 
-    def report(self, kind: str, run_id: int, attempt: int, *, retryable: bool = True) -> None:
+    def report(
+        self,
+        kind: str,
+        run_id: int,
+        attempt: int,
+        *,
+        retryable: bool = True,
+        result: str = '"done"',
+    ) -> None:
         """Say something about an attempt."""
         failure = AttemptFailure(attempt=attempt, type_name="ValueError", message="no")
         key = AttemptKey(run_id, attempt)
@@ -76,7 +88,7 @@ class Player:
             Report(
                 key=key,
                 kind=ReportKind(kind),
-                result='"done"' if kind == "success" else None,
+                result=result if kind == "success" else None,
                 failure=failure if kind in ("failed", "lost", "refused") else None,
                 retryable=retryable,
             )
@@ -98,6 +110,19 @@ class Player:
                     attempt=attempt,
                 )
                 self.client.subrun(*task.runs_workflow, {}, parent, live.plan.namespace)
+
+    def count_items(self) -> None:
+        """Deliver the orders of mapped tasks that wait in the outbox, maybe again."""
+        world = self.loop.world
+        expand = Expander(self.client, self.loop.inbox.put)
+        for run_id, attempt in self.rows(
+            "SELECT task_execution_id, attempt FROM outbox WHERE action = 'START'"
+        ):
+            live = world.executions[world.homes[run_id][0]]
+            run = live.run(run_id, world.homes[run_id][1])
+            if run is not None and not run.parent and live.plan.tasks[run.task].mapped is not None:
+                key = AttemptKey(run_id, attempt)
+                expand(Order(key, TaskAction.START, run, live.record, live.plan))
 
     def step(self) -> bool:
         """Decide one batch; `False` when there was nothing to decide."""
@@ -175,6 +200,7 @@ def picture(world: World) -> dict[str, Any]:
                 {rule: count for rule, count in sorted(live.met.items()) if count},
                 dict(sorted(live.state.items())),
                 dict(sorted(live.retried.items())),
+                {run_id: asdict(items) for run_id, items in sorted(live.items.items())},
             )
             for live in world.executions.values()
         },
