@@ -287,3 +287,17 @@ def test_more_items_taken_over_than_a_page_holds() -> None:
 
     assert handed(scheduler)[6:] == [(3,)]
     assert result(scheduler) == [0, 1, 2, "new", 4, 5]
+
+
+@pytest.mark.parametrize("shape", ["bad ok", "bad ok bad ok", "ok bad ok ok"])
+def test_a_new_scheduler_knows_which_items_are_still_to_be_opened(shape: str) -> None:
+    statuses = shape.split()
+    scheduler = partly(*statuses, max_active_items=1)
+    scheduler.outcome("b", RUNNING)
+    scheduler.retry(1)
+
+    live = scheduler._loop.world.executions[2]
+    read = scheduler.store.load(scheduler._registry.plan).world.executions[2]
+    (items_now,), (items_read,) = live.items.values(), read.items.values()
+    assert (items_now.next, items_now.taken) == (items_read.next, items_read.taken)
+    assert len(items_read.alive) == 1

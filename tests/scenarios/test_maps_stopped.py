@@ -67,8 +67,13 @@ def test_a_restart_before_the_items_are_counted_queues_a_new_run_at_once() -> No
     assert len(scheduler.started("b")) == 2
 
 
-def test_items_that_are_counted_twice_come_to_be_once() -> None:
-    scheduler = uncounted()
+@pytest.mark.parametrize("is_running", [True, False])
+def test_items_that_are_counted_twice_come_to_be_once(is_running: bool) -> None:
+    with Workflow("w", completion="manual") as workflow:
+        Work("b").map(range(2))
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("b", RUNNING if is_running else SUCCESS)
+    scheduler.run()
     run = run_of(scheduler)
     command = scheduler.events("eventflow.command.expand")[0]
     scheduler.store.append([type(command)(command.key, command.value, sender="eventflow", id="x")])
