@@ -66,6 +66,8 @@ def test_given_items_each_run_once_and_their_results_come_back_in_item_order() -
 
     assert scheduler.runs("b") == [(1, OK)]
     assert paths(scheduler) == [OK, OK, OK]
+    run = run_of(scheduler)
+    assert [item.id for item in items(scheduler)] == [run.id + 1, run.id + 2, run.id + 3]
     assert [item.index for item in items(scheduler)] == [(0,), (1,), (2,)]
     assert (elements(scheduler), result(scheduler)) == ([0, 1, 2], ["r0", "r1", "r2"])
     assert scheduler.status() == "SUCCESS"

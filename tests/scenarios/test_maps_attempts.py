@@ -107,6 +107,16 @@ def test_a_map_that_stops_on_a_failure_stops_what_runs_and_starts_nothing_more()
     assert run_of(scheduler).reason.startswith("1 of 5 items failed; item 1: ")
 
 
+def test_a_map_that_stops_on_a_failure_ends_at_once_when_nothing_else_is_alive() -> None:
+    scheduler = over(3, max_active_items=1, on_item_failure="stop")
+    scheduler.outcome("b", FAILED)
+    scheduler.run()
+
+    assert paths(scheduler) == [BAD, ["INIT", "STOPPED"], ["INIT", "STOPPED"]]
+    assert {item.reason for item in items(scheduler)[1:]} == {"item 0 has failed"}
+    assert (scheduler.runs("b"), scheduler.status()) == ([(1, BAD)], "FAILED")
+
+
 def test_a_failure_that_is_retried_stops_nothing_yet() -> None:
     scheduler = over(2, retries=1, on_item_failure="stop")
     scheduler.outcome("b", FAILED)

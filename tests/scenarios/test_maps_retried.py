@@ -301,3 +301,21 @@ def test_a_new_scheduler_knows_which_items_are_still_to_be_opened(shape: str) ->
     (items_now,), (items_read,) = live.items.values(), read.items.values()
     assert (items_now.next, items_now.taken) == (items_read.next, items_read.taken)
     assert len(items_read.alive) == 1
+
+
+def test_the_retry_of_a_retry_takes_over_from_a_map_over_what_was_taken_over() -> None:
+    with Workflow("w") as workflow:
+        a = Work("a")
+        Work("b").map(a.output)
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", result=["x", "y", "z"])
+    for status in (FAILED, FAILED, SUCCESS, SUCCESS, FAILED, SUCCESS):
+        scheduler.outcome("b", status, result=status)
+    scheduler.run()
+    scheduler.retry(1)
+
+    scheduler.retry(2)
+
+    assert elements(scheduler) == ["x", "y", "z", "x", "y", "y"]
+    assert result(scheduler) == ["SUCCESS"] * 3
+    assert stand(scheduler, "b", 2) == ["SUCCESS", "FAILED", "SUCCESS"]

@@ -193,3 +193,20 @@ def test_two_executions_of_a_map_share_the_slots_and_not_the_window() -> None:
     assert pool(scheduler) == (2, 0)
     scheduler.advance(seconds=20)
     assert {scheduler.status(one) for one in (first, second)} == {"SUCCESS"}
+
+
+def test_items_that_run_already_hold_the_slots_of_a_pool_that_is_set_then() -> None:
+    scheduler = over(4, max_active_items=3)
+    for _ in range(4):
+        scheduler.outcome("b", after=10)
+    scheduler.run()
+
+    scheduler.set_pool("default", 1)
+    (found,) = scheduler.pools()
+    assert (found.held, found.waiting) == (3, 0)
+    tell(scheduler, items(scheduler)[0], SUCCESS)
+    (found,) = scheduler.pools()
+    assert (found.held, found.waiting) == (2, 1)
+    scheduler.advance(seconds=20)
+
+    assert paths(scheduler) == [OK] * 4
