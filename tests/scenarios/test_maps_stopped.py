@@ -20,7 +20,7 @@ from map_kit import (
 )
 from scenario_tasks import Work
 
-from eventflow import TaskAction, Workflow
+from eventflow import TaskAction, Workflow, WorkflowOperator
 from eventflow.testing import VirtualScheduler
 
 pytestmark = pytest.mark.rule("S43", "S20", "S21")
@@ -336,3 +336,20 @@ def test_a_map_that_a_rule_stops_and_another_starts_has_a_run_for_each_start() -
     assert scheduler.runs("b") == [(1, ENDED), (2, OK), (3, OK)]
     told = [did for did in dids(scheduler) if did != "expanded"]
     assert told == ["started", "stopped", "ignored: not alive", "started", "started"]
+
+
+@pytest.mark.rule("S40")
+def test_a_map_below_is_stopped_with_the_task_that_runs_its_workflow() -> None:
+    with Workflow("below") as below:
+        Work("b", max_active_items=2).map(range(3))
+    with Workflow("w") as workflow:
+        WorkflowOperator("sub", below)
+    scheduler = VirtualScheduler(workflow)
+    for _ in range(2):
+        scheduler.outcome("b", RUNNING)
+    scheduler.run()
+
+    scheduler.stop_task(1, "sub")
+
+    assert paths(scheduler, "b", 2) == [ENDED, ENDED, UNOPENED]
+    assert (scheduler.runs("b"), scheduler.runs("sub")) == ([(1, ENDED)], [(1, ENDED)])
