@@ -7,13 +7,17 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures check bench bench-smoke rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n 2 -q
+
+# Needs Node.js with npm, which fetches Mermaid into build/, and Graphviz.
+test-pictures: $(VENV)/.dev
+	$(BIN)/pytest -q tests/model/check_pictures.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -34,7 +38,7 @@ zones: $(VENV)/.dev
 	$(BIN)/python tests/core/zones.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build/pictures .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "eventflow needs Python 3.11 or newer; none was found" >&2; exit 2; }

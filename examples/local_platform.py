@@ -21,8 +21,10 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from eventflow.model.graph import Edge, Graph, Kind, Node
-from eventflow.model.svg import draw
+from eventflow import TaskStatus
+from eventflow.errors import EventflowError
+from eventflow.model.graph import Edge, Graph, Kind, Node, Progress
+from eventflow.model.svg import to_svg
 
 PORT = 8765
 MOST_BYTES = 4 * 1024 * 1024
@@ -60,19 +62,20 @@ def take(event: dict[str, Any]) -> None:
 
 def graph(picture: dict[str, Any]) -> str:
     """The tasks, each with the status of its newest run, as SVG."""
-    statuses = {run["task"]: run["status"] for run in picture["runs"]}
-    ids = {task["name"]: f"n{number}" for number, task in enumerate(picture["tasks"])}
-    nodes = [
-        Node(node, Kind.TASK, name, (statuses.get(name, "has not run"),))
-        for name, node in ids.items()
-    ]
+    nodes = [Node(task["name"], Kind.TASK, task["name"]) for task in picture["tasks"]]
     edges = [
-        Edge(ids[before], ids[task["name"]])
-        for task in picture["tasks"]
-        for before in task["predecessors"]
+        Edge(before, task["name"]) for task in picture["tasks"] for before in task["predecessors"]
     ]
     execution = picture["execution"]
-    return draw(Graph(execution["workflow"], execution["namespace"], tuple(nodes), tuple(edges)))
+    graph = Graph(execution["workflow"], execution["namespace"], tuple(nodes), tuple(edges))
+    # Of an execution whose workflow nobody knows any more there are runs and no tasks.
+    names = {node.label for node in nodes}
+    stands = {
+        run["task"]: Progress(TaskStatus(run["status"]))
+        for run in picture["runs"]
+        if run["task"] in names
+    }
+    return to_svg(graph.with_progress(stands))
 
 
 def section(name: str, picture: dict[str, Any]) -> str:
@@ -102,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         try:
             take(json.loads(self.rfile.read(size)))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, EventflowError):
             self.send_error(400)
             return
         self.send_response(204)

@@ -24,6 +24,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", tour, re.DOTALL | re.MULTILINE)
 
 
+def files() -> dict[str, str]:
+    """The files of the tour, by the name in their first line."""
+    named = {re.match(r"# (\w+\.py)\n", block): block for block in blocks("python")}
+    return {match.group(1): block for match, block in named.items() if match is not None}
+
+
 def commands() -> list[str]:
     """What the tour types after `$`."""
     lines = (line for block in blocks("console") for line in block.splitlines())
@@ -32,7 +38,8 @@ def commands() -> list[str]:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    (tmp_path / "shop.py").write_text(blocks("python")[0])
+    for name, text in files().items():
+        (tmp_path / name).write_text(text)
     return tmp_path
 
 
@@ -81,6 +88,7 @@ def test_every_command_of_the_tour_does_what_the_tour_says(
     assert "charged 12.5" in printed["eventflow execution logs 1"]
     assert "packed" in printed["eventflow execution logs 1"]
     assert "orders.paid" in printed["eventflow event list"]
+    assert "3 items" in printed["eventflow run many.py --store many.db"]
 
 
 def _wait_for_executions(remote: RemoteClient) -> None:
@@ -90,7 +98,7 @@ def _wait_for_executions(remote: RemoteClient) -> None:
 
 
 def test_the_programs_of_the_tour_run(shop: Path, environment: dict[str, str]) -> None:
-    programs = blocks("python")[1:]
+    programs = [block for block in blocks("python") if block not in files().values()]
     assert len(programs) == 2
     said = [
         subprocess.run(

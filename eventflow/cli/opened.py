@@ -94,3 +94,15 @@ def sketch(store: Store, snapshot: str) -> Workflow | None:
     """The workflow of a snapshot, to look at; `None` when the store does not have it."""
     record = store.snapshot(snapshot)
     return sketch_of(record.definition) if record is not None else None
+
+
+def registered(store: Store, record: WorkflowRecord) -> Workflow:
+    """A registered workflow, to look at.
+
+    Raises:
+        NotFoundError: If the store does not have its definition.
+    """
+    found = sketch(store, record.snapshot)
+    if found is None:
+        raise NotFoundError(f"snapshot {record.snapshot[:12]} is not in {store.url}")
+    return found

@@ -1,38 +1,25 @@
 """`eventflow workflow ...`: look at registered workflows, draw, explain, pause and resume them."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from eventflow.cli import options
-from eventflow.cli.files import load
+from eventflow.cli.graphs import graph
 from eventflow.cli.hints import on_store
-from eventflow.cli.opened import NO_SCHEDULER, find_workflow, open_client, sketch
-from eventflow.cli.printing import clean, lasted, say, say_json, when, write_file
+from eventflow.cli.opened import NO_SCHEDULER, find_workflow, open_client, registered
+from eventflow.cli.printing import clean, lasted, say, say_json, when
 from eventflow.cli.screens import screen, table
 from eventflow.clock import SystemClock
 from eventflow.core.telling import tell
-from eventflow.errors import EventflowError, NotFoundError
-from eventflow.model.picture import to_mermaid, to_svg, to_text
+from eventflow.model.picture import to_text
 from eventflow.model.status import WorkflowStatus
-from eventflow.model.workflow import Workflow
-from eventflow.runtime.remote import RemoteClient
 from eventflow.runtime.unstarted import explain_workflow
-from eventflow.store.listed import WorkflowRecord
 
 app = typer.Typer(no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Name of a registered workflow.")]
 _ACTIVE = (WorkflowStatus.INIT, WorkflowStatus.RUNNING)
-
-
-class Form(StrEnum):
-    """What `graph --format` takes."""
-
-    TEXT = "text"
-    MERMAID = "mermaid"
-    SVG = "svg"
 
 
 @app.command("list")
@@ -82,7 +69,7 @@ def show(
             definition = snapshot.definition if snapshot is not None else None
             say_json({"workflow": record, "definition": definition, "executions": newest})
             return
-        say(to_text(_registered(remote, record)))
+        say(to_text(registered(remote.store, record)))
         place = Path(snapshot.folder, snapshot.entry) if snapshot and snapshot.folder else None
         say(f"snapshot {record.snapshot[:12]}, registered {when(record.registered_at)}")
         say(f"its code: {place}" if place else "its code lives in the program that defined it")
@@ -120,28 +107,7 @@ def explain(
         say(*map(clean, tell(explained, when)))
 
 
-@app.command()
-def graph(
-    what: Annotated[
-        str, typer.Argument(metavar="NAME|FILE[:NAME]", help="A registered workflow, or a file's.")
-    ],
-    form: Annotated[Form, typer.Option("--format", help="How to draw it.")] = Form.TEXT,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to a file.", show_default=False)
-    ] = None,
-    namespace: options.Namespace = "default",
-    store: options.Store = None,
-) -> None:
-    """Draw a workflow: tasks, events from outside, and what starts, stops and restarts what."""
-    draw = {Form.TEXT: to_text, Form.MERMAID: to_mermaid, Form.SVG: to_svg}[form]
-    pictures = [draw(workflow) for workflow in _meant(what, namespace, store)]
-    if form is Form.SVG and len(pictures) > 1:
-        raise EventflowError(f"{what} defines several workflows; name one, as {what}:NAME")
-    text = "\n".join(pictures)
-    if output is None:
-        say(text.rstrip("\n"))
-    else:
-        write_file(output, text)
+app.command()(graph)
 
 
 @app.command()
@@ -178,17 +144,3 @@ def _pause(name: str, namespace: str, store: str | None, *, paused: bool, as_jso
         say_json({"workflow": name, "namespace": namespace, "did": did, "offset": command.offset})
     else:
         say(f"workflow {name}: {did}")
-
-
-def _meant(what: str, namespace: str, store: str | None) -> list[Workflow]:
-    if what.rpartition(":")[0].endswith(".py") or what.endswith(".py"):
-        return load(what)[1]
-    with open_client(store) as remote:
-        return [_registered(remote, find_workflow(remote.store, what, namespace))]
-
-
-def _registered(remote: RemoteClient, record: WorkflowRecord) -> Workflow:
-    found = sketch(remote.store, record.snapshot)
-    if found is None:
-        raise NotFoundError(f"snapshot {record.snapshot[:12]} is not in {remote.store.url}")
-    return found

@@ -4,6 +4,7 @@ The four steps of Sugiyama: turn back edges round, give each node a layer, order
 middle of its neighbours, then place. An edge over several layers goes by a bend in each between.
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -88,9 +89,7 @@ def _without_cycles(
 
     The walk begins where nothing leads to, so that what turns is what a reader calls "back".
     """
-    following: dict[str, list[str]] = {name: [] for name in names}
-    for source, target in pairs:
-        following[source].append(target)
+    following = _following(names, pairs)
     targets = {target for _, target in pairs}
     roots = [name for name in names if name not in targets] + list(names)
     done: set[str] = set()
@@ -118,14 +117,14 @@ def _without_cycles(
 
 def _layered(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> _Layers:
     layer = dict.fromkeys(names, 0)
-    for name in _sorted(names, edges):
-        for source, target in edges:
-            if source == name:
-                layer[target] = max(layer[target], layer[name] + 1)
+    following = _following(names, edges)
+    for name in _sorted(names, following):
+        for target in following[name]:
+            layer[target] = max(layer[target], layer[name] + 1)
     # A node that nothing leads to stands right before the first that it leads to.
     targets = {target for _, target in edges}
     for name in names:
-        after = [layer[target] for source, target in edges if source == name]
+        after = [layer[target] for target in following[name]]
         if after and name not in targets:
             layer[name] = min(after) - 1
     found = _Layers(layer, [[] for _ in range(max(layer.values(), default=0) + 1)])
@@ -143,18 +142,25 @@ def _layered(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> _Layers:
     return found
 
 
-def _sorted(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[str]:
+def _following(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    following: dict[str, list[str]] = {name: [] for name in names}
+    for source, target in edges:
+        following[source].append(target)
+    return following
+
+
+def _sorted(names: Sequence[str], following: Mapping[str, Sequence[str]]) -> list[str]:
     """Each name after all that lead to it."""
     waits = dict.fromkeys(names, 0)
-    for _, target in edges:
-        waits[target] += 1
+    for targets in following.values():
+        for target in targets:
+            waits[target] += 1
     ready = [name for name in names if not waits[name]]
     for name in ready:
-        for source, target in edges:
-            if source == name:
-                waits[target] -= 1
-                if not waits[target]:
-                    ready.append(target)
+        for target in following[name]:
+            waits[target] -= 1
+            if not waits[target]:
+                ready.append(target)
     return ready
 
 
@@ -166,16 +172,17 @@ def _order(layers: _Layers) -> None:
         after.setdefault(source, []).append(target)
         before.setdefault(target, []).append(source)
     best, fewest = [list(row) for row in layers.rows], _crossings(layers)
+    places = {name: float(at) for row in layers.rows for at, name in enumerate(row)}
     for sweep in range(SWEEPS):
         down = sweep % 2 == 0
         for row in layers.rows if down else reversed(layers.rows):
             neighbours = before if down else after
-            places = {name: float(at) for other in layers.rows for at, name in enumerate(other)}
             middles = {
                 name: _mean([places[other] for other in neighbours.get(name, ())], places[name])
                 for name in row
             }
             row.sort(key=middles.__getitem__)
+            places.update((name, float(at)) for at, name in enumerate(row))
         crossings = _crossings(layers)
         if crossings < fewest:
             best, fewest = [list(row) for row in layers.rows], crossings
@@ -187,12 +194,17 @@ def _crossings(layers: _Layers) -> int:
     by_layer: dict[int, list[tuple[int, int]]] = {}
     for source, target in layers.links:
         by_layer.setdefault(layers.of[source], []).append((places[source], places[target]))
-    return sum(
-        (a - c) * (b - d) < 0
-        for links in by_layer.values()
-        for number, (a, b) in enumerate(links)
-        for c, d in links[:number]
-    )
+    return sum(map(_inversions, by_layer.values()))
+
+
+def _inversions(links: list[tuple[int, int]]) -> int:
+    """How many pairs of links cross: those whose ends are in opposite orders."""
+    seen: list[int] = []
+    count = 0
+    for _, end in sorted(links):
+        count += len(seen) - bisect_right(seen, end)
+        insort(seen, end)
+    return count
 
 
 def _mean(values: Sequence[float], otherwise: float) -> float:

@@ -1,56 +1,50 @@
-"""A workflow as text for a terminal, and as a Mermaid flowchart. SVG is in `model.svg`."""
+"""A workflow in words, for a terminal. What is drawn is in `model.drawing`."""
 
-import re
+from collections.abc import Mapping
 
 from eventflow.model.condition import Condition, EventCondition
-from eventflow.model.graph import (
-    Edge,
-    Kind,
-    Node,
-    graph_of,
+from eventflow.model.drawing import (
+    map_words,
     operator_name,
     starts_by_hand_only,
     starts_with_execution,
 )
+from eventflow.model.graph import Progress
 from eventflow.model.keys import RESERVED
 from eventflow.model.phrase import phrase
 from eventflow.model.status import TaskAction
-from eventflow.model.svg import draw
 from eventflow.model.workflow import Workflow
 
 _VERB = {TaskAction.START: "starts", TaskAction.RESTART: "restarts", TaskAction.STOP: "stops"}
 _WIDTH = 10
 
 
-def to_text(workflow: Workflow) -> str:
-    """The workflow in words: how executions start, every task with its rules, outside events."""
+def to_text(
+    workflow: Workflow, progress: Mapping[str, Progress] | None = None, about: str = ""
+) -> str:
+    """The workflow in words: how executions start, every task with its rules, outside events.
+
+    Args:
+        progress: Of an execution: task -> how it stands; one left out has not run.
+        about: Which execution that is.
+    """
     lines = [f"workflow {workflow.name}  (namespace {workflow.namespace})"]
+    if about:
+        lines.append(f"  {about}")
     if workflow.description:
         lines.append(f"  {_one_line(workflow.description)}")
     lines += [_row("starts", when) for when in _beginnings(workflow)]
     lines += [_row("ends", _ending(workflow))]
     for name in workflow.tasks:
         lines += ["", *_task_lines(workflow, name)]
+        if progress is not None:
+            lines.append(_row("is", ", ".join(progress.get(name, Progress()).words)))
     events = outside_events(workflow)
     if events:
         lines += ["", "events from outside"]
         width = max(map(len, events))
         lines += [f"  {key:<{width}}  {', '.join(uses)}" for key, uses in events.items()]
     return "\n".join(lines) + "\n"
-
-
-def to_mermaid(workflow: Workflow) -> str:
-    """The workflow as a Mermaid flowchart: boxes are tasks, rounded ones events from outside."""
-    graph = graph_of(workflow)
-    lines = ["flowchart LR"]
-    lines += [f"    {_mermaid_node(node)}" for node in graph.nodes]
-    lines += [f"    {_mermaid_edge(edge)}" for edge in graph.edges]
-    return "\n".join(lines) + "\n"
-
-
-def to_svg(workflow: Workflow) -> str:
-    """The workflow as one SVG document: no script, nothing from outside, light and dark."""
-    return draw(graph_of(workflow))
 
 
 def outside_events(workflow: Workflow) -> dict[str, list[str]]:
@@ -112,43 +106,16 @@ def _task_lines(workflow: Workflow, name: str) -> list[str]:
         namespace, child = task.runs_workflow
         where = f" of namespace {namespace}" if namespace != workflow.namespace else ""
         lines.append(_row("runs", f"workflow {child}{where}"))
+    if task.mapped is not None:
+        lines.append(_row("runs", map_words(task.mapped)))
     if task.takes:
-        lines.append(_row("takes", f"the output of {', '.join(task.takes)}"))
+        taken = (f"{one} if any" if one in task.takes_if_any else one for one in task.takes)
+        lines.append(_row("takes", f"the output of {', '.join(taken)}"))
     return lines
 
 
 def _row(what: str, text: str) -> str:
     return f"  {what:<{_WIDTH}}{text}"
-
-
-_SHAPES = {
-    Kind.TASK: ("[", "]"),
-    Kind.EVENT: ("([", "])"),
-    Kind.GATE: ("((", "))"),
-    Kind.CONDITION: ("{{", "}}"),
-    Kind.SCHEDULE: ("[/", "/]"),
-    Kind.EXECUTION: ("[[", "]]"),
-}
-# Mermaid reads labels as Markdown: an underscore inside a word is one, at its edge it is emphasis.
-_SPECIAL = re.compile(r"[^A-Za-z0-9 _.,()+/:-]|(?<![A-Za-z0-9])[_-]|[_-](?![A-Za-z0-9])")
-
-
-def _mermaid_node(node: Node) -> str:
-    left, right = _SHAPES[node.kind]
-    label = "<br/>".join(_escaped(line) for line in (node.label, *node.notes))
-    return f'{node.id}{left}"{label}"{right}'
-
-
-def _mermaid_edge(edge: Edge) -> str:
-    arrow = "-.->" if edge.data else "-->"
-    label = "<br/>".join(_escaped(line) for line in edge.labels)
-    shown = f'|"{label}"|' if label else ""
-    return f"{edge.source} {arrow}{shown} {edge.target}"
-
-
-def _escaped(text: str) -> str:
-    """Text for a quoted label: whatever means something to Mermaid goes by its number."""
-    return _SPECIAL.sub(lambda found: f"#{ord(found[0])};", _one_line(text))
 
 
 def _one_line(text: str) -> str:

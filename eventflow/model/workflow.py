@@ -19,8 +19,11 @@ from eventflow.model.condition import (
     TaskStatusCondition,
     levels_of,
 )
+from eventflow.model.drawing import graph_of
+from eventflow.model.graph import Graph
 from eventflow.model.keys import check_fact_pattern, check_name
 from eventflow.model.mapped import Mapped
+from eventflow.model.pictured import Pictured
 from eventflow.model.rule import TaskRule, WorkflowRule
 from eventflow.model.schedule import Catchup, Schedule
 from eventflow.model.settings import TaskSettings
@@ -86,7 +89,7 @@ _HAS_RUN = _SUCCESS | {TaskStatus.SKIPPED}
 _current: ContextVar["Workflow | None"] = ContextVar("eventflow_workflow", default=None)
 
 
-class Workflow:
+class Workflow(Pictured):
     """A collection of tasks and rules; define tasks inside `with Workflow(...):`.
 
     Args:
@@ -242,6 +245,10 @@ class Workflow:
         for trigger in self.triggers:
             self._check_patterns(trigger.condition)
         self._check_cycle((), set())
+
+    def to_graph(self) -> Graph:
+        """Tasks, events and rules as nodes and edges."""
+        return graph_of(self)
 
     def definition(self) -> dict[str, Any]:
         """The workflow as JSON: what its snapshot's hash is made from (S41)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from eventflow.model.graph import operator_name
+from eventflow.model.drawing import operator_name
 from eventflow.model.operator import Operator
 from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus, WorkflowStatus

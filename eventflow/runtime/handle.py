@@ -5,12 +5,15 @@ from typing import Any
 
 from eventflow.errors import EventflowError, MissingOutputError, NotFoundError, WaitTimeoutError
 from eventflow.model.event import Event
+from eventflow.model.graph import Graph
+from eventflow.model.pictured import Pictured
 from eventflow.model.records import TaskExecution, WorkflowExecution
 from eventflow.model.status import WorkflowStatus
 from eventflow.runtime.client import DECIDED_WITHIN_S, Client
+from eventflow.runtime.picturing import graph_of_execution
 
 
-class ExecutionHandle:
+class ExecutionHandle(Pictured):
     """One workflow execution, as it is in the store each time it is asked."""
 
     def __init__(self, client: Client, *, execution_id: int = 0, command: Event | None = None):
@@ -53,6 +56,10 @@ class ExecutionHandle:
     def tasks(self) -> tuple[TaskExecution, ...]:
         """Its task executions, oldest first."""
         return self.record.tasks
+
+    def to_graph(self) -> Graph:
+        """Its workflow as nodes and edges, with how each task stands now."""
+        return graph_of_execution(self._client.store, self.record)
 
     def wait(self, timeout: float | None = None) -> WorkflowExecution:
         """Wait until it has ended; `timeout` in seconds.

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import chain, downtime, emitting, fanout, limits, startup, uplink
+from tests.bench import chain, downtime, emitting, fanout, limits, mapped, startup, uplink
 
 Figures = dict[str, object]
 
@@ -16,6 +16,7 @@ def full() -> list[Callable[[Path], Figures]]:
     return [
         chain.run,
         fanout.run,
+        mapped.run,
         emitting.latency,
         emitting.throughput,
         startup.run,
@@ -28,6 +29,7 @@ def smoke() -> list[Callable[[Path], Figures]]:
     return [
         lambda folder: chain.run(folder, rounds=2),
         lambda folder: fanout.run(folder, few=500, many=5_000, rounds=2),
+        lambda folder: mapped.run(folder, counts=(500, 5_000)),
         lambda folder: emitting.latency(folder, rounds=50),
         lambda folder: emitting.throughput(folder, seconds=0.5),
         downtime.run,

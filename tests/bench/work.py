@@ -28,6 +28,15 @@ def fan_out(width: int) -> Workflow:
     return workflow
 
 
+def mapped(count: int) -> Workflow:
+    """A list, one task mapped over it, and the sum of what its items return."""
+    with Workflow(f"mapped-{count}-{next(_numbers)}") as workflow:
+        numbers = PythonOperator("numbers", lambda: list(range(count)))
+        add = PythonOperator("add", lambda number: number + 1).map(numbers.output)
+        PythonOperator("join", sum, [add.output])
+    return workflow
+
+
 def waiting_for(key: str, callable_: object) -> Workflow:
     """An execution that goes on until it is stopped, with a task that starts on each event."""
     with Workflow(f"wait-{next(_numbers)}", completion="manual") as workflow:

@@ -24,7 +24,7 @@ from eventflow import (
     Workflow,
 )
 from eventflow.model.layout import Box, place
-from eventflow.model.picture import outside_events, to_mermaid, to_svg, to_text
+from eventflow.model.picture import outside_events, to_text
 from eventflow.model.sketch import sketch_of
 
 # Names that mean something to Mermaid or Markdown, and any other legal ones.
@@ -33,7 +33,7 @@ NAMES = st.sampled_from(WORDS) | st.from_regex(r"[A-Za-z0-9_-]{1,40}", fullmatch
 KEYS = st.lists(NAMES | st.just("*"), min_size=1, max_size=4).map(".".join)
 
 LABEL = r'"(?:[A-Za-z0-9 _.,()+/:-]|<br/>|#\d+;)*"'
-SHAPES = [r"\[L\]", r"\(\[L\]\)", r"\(\(L\)\)", r"\{\{L\}\}", r"\[/L/\]", r"\[\[L\]\]"]
+SHAPES = [r"\[L\]", r"\(\[L\]\)", r"\(\(L\)\)", r"\{\{L\}\}", r"\[/L/\]", r"\[/L\\\]"]
 NODE = re.compile("n[0-9]+(?:" + "|".join(shape.replace("L", LABEL) for shape in SHAPES) + ")")
 EDGE = re.compile(rf"(n[0-9]+) (?:-->|-\.->)(?:\|{LABEL}\|)? (n[0-9]+)")
 
@@ -75,7 +75,7 @@ def workflows(draw: st.DrawFn) -> Workflow:
 @settings(max_examples=60, deadline=None)
 @given(workflows())
 def test_mermaid_is_nodes_and_then_edges_between_them(workflow: Workflow) -> None:
-    first, *lines = to_mermaid(workflow).splitlines()
+    first, *lines = workflow.to_mermaid().splitlines()
 
     assert first == "flowchart LR"
     nodes = {
@@ -91,11 +91,22 @@ def test_mermaid_is_nodes_and_then_edges_between_them(workflow: Workflow) -> Non
 @settings(max_examples=60, deadline=None)
 @given(workflows())
 def test_svg_is_well_formed_and_loads_and_runs_nothing(workflow: Workflow) -> None:
-    drawn = to_svg(workflow)
+    drawn = workflow.to_svg()
 
     root = ElementTree.fromstring(drawn)  # noqa: S314  drawn by us
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
-    assert tags <= {"svg", "title", "style", "rect", "circle", "polygon", "path", "text", "g"}
+    assert tags <= {
+        "svg",
+        "title",
+        "desc",
+        "style",
+        "rect",
+        "circle",
+        "polygon",
+        "path",
+        "text",
+        "g",
+    }
     attributes = {name for element in root.iter() for name in element.attrib}
     assert not {name for name in attributes if name.startswith("on") or "href" in name}
     assert "url(" not in drawn
@@ -110,8 +121,10 @@ def test_a_sketch_of_a_definition_looks_as_the_workflow_does(workflow: Workflow)
     sketch = sketch_of(workflow.definition())
 
     assert to_text(sketch) == to_text(workflow)
-    assert to_mermaid(sketch) == to_mermaid(workflow)
-    assert to_svg(sketch) == to_svg(workflow)
+    assert sketch.to_mermaid() == workflow.to_mermaid()
+    assert sketch.to_svg() == workflow.to_svg()
+    assert sketch.to_dot() == workflow.to_dot()
+    assert sketch.to_json() == workflow.to_json()
 
 
 GRAPHS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=20, unique=True)
@@ -177,7 +190,7 @@ def test_text_says_what_starts_restarts_and_stops_each_task(service: Workflow) -
 
 
 def test_mermaid_tells_a_join_from_two_ways_by_a_gate(service: Workflow) -> None:
-    lines = [line.strip() for line in to_mermaid(service).splitlines()]
+    lines = [line.strip() for line in service.to_mermaid().splitlines()]
 
     assert 'n0["train<br/>BashOperator"]' in lines
     assert 'n3(["data.#42;"])' in lines
