@@ -198,16 +198,13 @@ class _Replay:
         key = decision.event.key
         self.found.events += 1
         self.found.decisions += len(rows.decisions)
-        decisions, verdicts = rows.decisions, rows.verdicts
-        history = self._rows.take(turn, key, rows, now)
-        history.sort(key=lambda row: (row.number, row.task_execution_id))
-        made: dict[str, Sequence[NamedTuple]] = {
-            "decision": decisions,
-            "verdict": verdicts,
-            "task_history": history,
+        made = {
+            "decision": list(map(stored, rows.decisions)),
+            "verdict": list(map(stored, rows.verdicts)),
         }
+        made["task_history"] = list(map(stored, self._rows.take(turn, key, rows, now)))
         for name, found in made.items():
-            self.found.compare(turn, key, name, then[name], list(map(stored, found)))
+            self.found.compare(turn, key, name, then[name], found)
 
     def _learn(self, event: Event, decisions: list[Stored]) -> None:
         """Have the plan that is registered; where it was not at hand then, it is not now."""

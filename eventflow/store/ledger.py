@@ -241,7 +241,15 @@ def _orders(rows: Rows, now: int | None) -> list[Order]:
         Order(
             sql.CLOSE_HISTORY,
             [
-                (one.turn, one.number, micros_of(one.at), one.reason, one.first_id, one.last_id)
+                (
+                    one.turn,
+                    one.number,
+                    one.first_id,
+                    micros_of(one.at),
+                    one.reason,
+                    one.first_id,
+                    one.last_id,
+                )
                 for one in rows.closed
             ],
         ),

@@ -17,9 +17,9 @@ from eventflow.errors import StoreError
 from eventflow.store import data_tables, tables
 from eventflow.store.columns import Table
 
-# Stamped into the header: "evfw", and the version of the tables.
+# Stamped into the header: "evfw", and the version of the tables: another one for other tables.
 APPLICATION_ID = 0x65766677
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _MODULES = (tables, data_tables)
 _HEADER_BYTES = 100
@@ -89,9 +89,14 @@ def _check_header(path: Path, header: bytes, size: int) -> None:
             f"left as it is; name another file"
         )
     if version != SCHEMA_VERSION:
+        way_out = (
+            "or a newer one"
+            if version > SCHEMA_VERSION
+            else "or name another file, for a new store: there is no way to bring this one along"
+        )
         raise StoreError(
             f"store {name!r} has schema version {version}, this eventflow knows {SCHEMA_VERSION}. "
-            f"It was left as it is; use the eventflow that made it, or a newer one"
+            f"It was left as it is; use the eventflow that made it, {way_out}"
         )
     if size < pages * (65_536 if page_size == 1 else page_size):
         raise StoreError(

@@ -145,16 +145,20 @@ class Shelves:
             self.failures.setdefault(failure.task_execution_id, []).append(failure)
 
     def _close_items(self, closing: ItemsClosing) -> None:
-        first, last, at, turn, number, reason = closing
-        stopped = TaskStatus.STOPPED.value
-        for item_id in range(first, last + 1):
-            # A replay puts away the rows of those that have ended.
+        for item_id in range(closing.first_id, closing.last_id + 1):
             row = self.runs.get(item_id)
             if row is None or row.status != TaskStatus.INIT:
                 continue
-            self.runs[item_id] = row._replace(status=stopped, ended_at=at, reason=reason)
-            entry = HistoryRow(item_id, turn, number, stopped, at, row.attempt, reason)
-            self.history.setdefault(item_id, []).append(entry)
+            stopped = TaskStatus.STOPPED.value
+            self.runs[item_id] = row._replace(
+                status=stopped, ended_at=closing.at, reason=closing.reason
+            )
+            number = closing.number + item_id - closing.first_id
+            self.history.setdefault(item_id, []).append(
+                HistoryRow(
+                    item_id, closing.turn, number, stopped, closing.at, row.attempt, closing.reason
+                )
+            )
 
 
 def relogged(event: Event, value: Any, offset: int, at: datetime | None, turn: int) -> Event:

@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from story import described
+
 from eventflow.core.decision import Decision
 from eventflow.core.world import World
 from eventflow.executors.port import AttemptKey, Report, ReportKind
@@ -20,7 +22,7 @@ from eventflow.model.status import TaskAction
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.differences import Replayed
-from eventflow.runtime.dispatch import Order
+from eventflow.runtime.dispatch import redeliveries
 from eventflow.runtime.expanding import Expander
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.loop import Loop
@@ -54,6 +56,7 @@ class Player:
         self._registry = Registry(self.store, self.clock, None)
         self._plans = [self._registry.take(workflow) for workflow in self._workflows]
         self.client = Client(self.store, self.clock, lambda: None, _look_once)
+        self._expand = Expander(self.client, lambda report: self.loop.inbox.put(report))
         loaded = self.store.load(self._registry.plan)
         assert loaded.parked == {}
         self.loop = Loop(
@@ -93,6 +96,18 @@ class Player:
                 retryable=retryable,
             )
         )
+
+    def begin_maps(self) -> None:
+        """Deliver the orders of mapped tasks that wait in the outbox, maybe again: their items are
+        counted, from the results that are there, by commands (S43).
+        """
+        commands = self.store.load(self._registry.plan).commands
+        for order in redeliveries(self.loop.world, commands, set()):
+            run, plan = order.run, order.plan
+            if order.action is not TaskAction.START or run is None or plan is None:
+                continue
+            if plan.tasks[run.task].mapped is not None and not run.parent:
+                self._expand(order)
 
     def start_subs(self) -> None:
         """Deliver the orders of tasks that run a workflow that wait in the outbox, maybe again."""
@@ -200,7 +215,7 @@ def picture(world: World) -> dict[str, Any]:
                 {rule: count for rule, count in sorted(live.met.items()) if count},
                 dict(sorted(live.state.items())),
                 dict(sorted(live.retried.items())),
-                {run_id: asdict(items) for run_id, items in sorted(live.items.items())},
+                {run_id: described(items) for run_id, items in sorted(live.items.items())},
             )
             for live in world.executions.values()
         },

@@ -1,181 +1,178 @@
-"""A state machine of mapped tasks on the real loop and a real file, with deaths between (S43).
+"""A state machine of mapped tasks, on the real loop and a real file (S43).
 
-Beside `tests/core/test_maps_at_random.py`, which has virtual time and the memory store. What was
-told at the end is decided again over the other store, and every row is compared.
+Beside `test_machine.py`, which has some too: here most of what happens is about items, and what an
+order or report asks for is mostly done at once, so that maps come to run, to fail and to end.
 """
 
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import invariants
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from machine_flows import KEYS, RESULTS, TASKS, mapping_workflows
 from player import Player
-from story import Step
 
-from eventflow import TaskAction, Workflow
-from eventflow.core.portrait import portrait
+from eventflow import TaskAction, TaskStatus, Workflow
 from eventflow.errors import ConflictError
 from eventflow.model.status import ENDED
-from eventflow.runtime import loop as loop_module
 
-SETTINGS = st.fixed_dictionaries(
-    {
-        "retries": st.integers(0, 1),
-        "retry_delay": st.sampled_from([0, 5]),
-        "timeout": st.sampled_from([None, 30]),
-        "on_lost": st.sampled_from(["retry", "fail"]),
-        "max_active_items": st.sampled_from([1, 2, 1000]),
-        "on_item_failure": st.sampled_from(["finish", "stop"]),
-        "pool": st.sampled_from(["default", "p"]),
-    }
+KINDS = ("running", "success", "failed", "skipped", "stopped", "lost", "refused")
+# How what is alive ends, one after the other, over and over; all well in one of two.
+ENDS = st.sampled_from(
+    [
+        ["success"],
+        ["success"],
+        ["success"],
+        ["success", "success", "failed"],
+        ["failed", "success"],
+        ["skipped", "success", "lost"],
+    ]
 )
-KINDS = ("running", "success", "success", "success", "failed", "skipped", "stopped", "lost")
-RESULTS = ("[]", "[1]", "[1,2,3]", '"no list"')
-
-
-class Joined(Step):
-    """Takes the whole of a map."""
-
-    def __init__(self, name: str, *places: Any) -> None:
-        self._places = places
-        super().__init__(name)
-
-    @property
-    def arguments(self) -> Any:
-        return self._places
-
-
-@st.composite
-def workflows(draw: st.DrawFn) -> Workflow:
-    """A map over given items, one over its results, and a join; events act on the maps."""
-    with Workflow("w", completion=draw(st.sampled_from(["auto", "manual"]))) as workflow:
-        a = Step("a", **draw(SETTINGS)).map(range(draw(st.integers(0, 4))))
-        b = Step("b", **draw(SETTINGS)).map(a.output.or_none, nested=draw(st.booleans()))
-        Joined("c", b.output)
-    for task in (a, b):
-        task.action_on_event_received(TaskAction.STOP, "enough")
-        task.action_on_event_received(TaskAction.RESTART, "fresh")
-        if draw(st.booleans()):
-            task.action_on_event_received(TaskAction.STOP, "eventflow.command.expand")
-    return workflow
+LISTS = st.sampled_from([*RESULTS, "[1,2]", "[1,2]", "[4,5,6]", "[4,5,6]", "[[1],[],[2,3]]"])
+# What follows at once: all there is to do, one batch, nothing, or a death in a batch.
+THEN = st.sampled_from(["all", "all", "all", "step", "nothing", "before", "after"])
 
 
 class Machine(RuleBasedStateMachine):
-    """Orders are delivered late and twice, and the process dies between any two batches."""
+    """Items are reported of in any order, late and twice, and the process dies between batches."""
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory(prefix="eventflow-machine-")
-        self.limits = pytest.MonkeyPatch()
 
-    @initialize(workflow=workflows(), turns=st.sampled_from([5, 300]))
-    def begin(self, workflow: Workflow, turns: int) -> None:
-        self.limits.setattr(loop_module, "TURN_LIMIT", turns)
+    @initialize(workflow=mapping_workflows(), slots=st.sampled_from([None, 1, 2]))
+    def begin(self, workflow: Workflow, slots: int | None) -> None:
         self.player = Player(Path(self.folder.name) / "store.db", [workflow])
         self.player.register(0)
-        self.player.client.set_pool("p", 1)
-        self.player.client.run("default", "w")
-        self.player.settle()
-
-    @rule(key=st.sampled_from(["enough", "fresh"]))
-    def emit(self, key: str) -> None:
-        self.player.client.emit(key)
-
-    @rule(action=st.sampled_from(sorted(TaskAction)), task=st.sampled_from("abc"))
-    def command(self, action: TaskAction, task: str) -> None:
-        with suppress(ConflictError):  # it has ended
-            self.player.client.task(self.executions()[-1], task, action)
-
-    @rule()
-    def stop(self) -> None:
-        with suppress(ConflictError):  # it has ended
-            self.player.client.stop(self.executions()[-1])
-
-    @rule(data=st.data())
-    def retry(self, data: st.DataObject) -> None:
-        with suppress(ConflictError):  # it has not ended, or has nothing left to do
-            self.player.client.retry(data.draw(st.sampled_from(self.executions())))
-
-    @rule(slots=st.sampled_from([0, 1, 2, None]))
-    def set_pool(self, slots: int | None) -> None:
         self.player.client.set_pool("p", slots)
+        self.player.client.run("default", "w")
+        self.then("all")
 
-    @rule(data=st.data(), kind=st.sampled_from(KINDS), result=st.sampled_from(RESULTS))
+    @rule(then=THEN)
+    def run_another(self, then: str) -> None:
+        self.player.client.run("default", "w")
+        self.then(then)
+
+    @rule(key=st.sampled_from(KEYS), then=THEN)
+    def emit(self, key: str, then: str) -> None:
+        self.player.client.emit(key)
+        self.then(then)
+
+    @rule(
+        data=st.data(),
+        action=st.sampled_from(sorted(TaskAction)),
+        task=st.sampled_from(TASKS),
+        then=THEN,
+    )
+    def command(self, data: st.DataObject, action: TaskAction, task: str, then: str) -> None:
+        with suppress(ConflictError):  # it has ended
+            self.player.client.task(data.draw(self.executions()), task, action)
+        self.then(then)
+
+    @rule(data=st.data(), then=THEN)
+    def stop(self, data: st.DataObject, then: str) -> None:
+        with suppress(ConflictError):  # it has ended
+            self.player.client.stop(data.draw(self.executions()))
+        self.then(then)
+
+    @rule(data=st.data(), then=THEN)
+    def retry(self, data: st.DataObject, then: str) -> None:
+        with suppress(ConflictError):  # it goes on, or there is nothing to run again
+            self.player.client.retry(data.draw(self.executions()))
+        self.then(then)
+
+    @rule(name=st.sampled_from(["default", "p"]), slots=st.sampled_from([None, 0, 1, 2]), then=THEN)
+    def set_pool(self, name: str, slots: int | None, then: str) -> None:
+        self.player.client.set_pool(name, slots)
+        self.then(then)
+
+    @rule(data=st.data(), kind=st.sampled_from(KINDS), then=THEN, result=LISTS, retry=st.booleans())
     @precondition(lambda self: self.alive())
-    def report(self, data: st.DataObject, kind: str, result: str) -> None:
+    def report(self, data: st.DataObject, kind: str, then: str, result: str, retry: bool) -> None:
+        """About an attempt that is alive, of an item or not."""
         run_id, attempt = data.draw(st.sampled_from(self.alive()))
-        self.player.report(kind, run_id, attempt, result=result)
+        self.player.report(kind, run_id, attempt, result=result, retryable=retry)
+        self.then(then)
 
-    @rule(kind=st.sampled_from(KINDS), result=st.sampled_from(RESULTS))
-    def report_all(self, kind: str, result: str) -> None:
-        for run_id, attempt in self.alive():
+    @rule(kinds=ENDS, result=LISTS, then=THEN)
+    def report_all(self, kinds: list[str], result: str, then: str) -> None:
+        """Everything that is alive ends somehow; the newest is told first."""
+        for number, (run_id, attempt) in enumerate(reversed(self.alive())):
+            kind = kinds[number % len(kinds)]
             self.player.report(kind, run_id, attempt, result=result)
-        self.player.settle()
+        self.then(then)
+
+    @rule(kinds=ENDS, result=LISTS, again=st.booleans())
+    def finish(self, kinds: list[str], result: str, again: bool) -> None:
+        """As long as it takes, within bounds; and then perhaps a retry of what has ended."""
+        for number in range(8):
+            self.report_all(kinds[number % len(kinds) :] or kinds, result, "all")
+            self.player.wait(5)
+        if again:
+            for (number,) in self.player.rows("SELECT id FROM workflow_execution"):
+                with suppress(ConflictError):  # it goes on, or there is nothing to run again
+                    self.player.client.retry(number)
+            self.then("all")
 
     @rule(data=st.data(), kind=st.sampled_from(KINDS), attempt=st.integers(1, 3))
     def report_late(self, data: st.DataObject, kind: str, attempt: int) -> None:
         """About any run or item that ever was, or never was, in any attempt."""
-        ids = [number for (number,) in self.player.rows("SELECT id FROM task_execution")]
-        self.player.report(kind, data.draw(st.sampled_from([*ids, 10_000])), attempt)
-
-    @rule(seconds=st.sampled_from([1, 6, 31]))
-    def move_the_clock(self, seconds: int) -> None:
-        self.player.wait(seconds)
-
-    @rule()
-    def step(self) -> None:
+        found = self.player.rows("SELECT id FROM task_execution ORDER BY id")
+        run_id = data.draw(st.sampled_from([*(row[0] for row in found), 10_000]))
+        self.player.report(kind, run_id, attempt)
         self.player.step()
 
-    @rule()
-    def deliver(self) -> None:
-        self.player.count_items()
-        self.player.settle()
+    @rule(seconds=st.sampled_from([1, 6, 31, 121]), then=THEN)
+    def move_the_clock(self, seconds: int, then: str) -> None:
+        self.player.wait(seconds)
+        self.then(then)
 
-    @rule()
-    def deliver_late(self) -> None:
-        self.player.count_items()
-
-    @rule(when=st.sampled_from(["before", "after"]))
-    def crash(self, when: str) -> None:
-        self.player.crash(when)
+    @rule(times=st.integers(1, 3))
+    def begin_maps(self, times: int) -> None:
+        """Orders that were delivered are delivered again."""
+        for _ in range(times):
+            self.player.begin_maps()
 
     @invariant()
     def what_the_file_says_holds(self) -> None:
-        if not hasattr(self, "player"):
-            return
-        assert invariants.broken(self.player.path) == []
-        loaded = self.player.store.load(self.player._registry.plan).world
-        assert portrait(loaded) == portrait(self.player.loop.world)
+        if hasattr(self, "player"):
+            assert invariants.broken(self.player.path) == []
 
-    def executions(self) -> list[int]:
-        return [
-            number
-            for (number,) in self.player.rows("SELECT id FROM workflow_execution ORDER BY id")
-        ]
+    def then(self, what: str) -> None:
+        match what:
+            case "all":
+                self.player.settle()
+                self.player.begin_maps()
+                self.player.settle()
+            case "step":
+                self.player.step()
+            case "before" | "after":
+                self.player.crash(what)
+
+    def executions(self) -> st.SearchStrategy[int]:
+        rows = self.player.rows("SELECT id FROM workflow_execution ORDER BY id")
+        return st.sampled_from([number for (number,) in rows] or [1])
 
     def alive(self) -> list[tuple[int, int]]:
-        return [
-            (run_id, attempt)
-            for run_id, attempt, status in self.player.rows(
-                "SELECT id, attempt, status FROM task_execution ORDER BY id"
-            )
-            if status not in ENDED and status != "INIT"
-        ]
+        rows = self.player.rows("SELECT id, attempt, status FROM task_execution ORDER BY id")
+        gone = {*ENDED, TaskStatus.INIT}
+        return [(run_id, attempt) for run_id, attempt, status in rows if status not in gone]
 
     def teardown(self) -> None:
-        if hasattr(self, "player"):
-            replayed = self.player.replay()
-            assert replayed.equal, replayed
-            self.player.close()
-        self.limits.undo()
-        self.folder.cleanup()
+        try:
+            if hasattr(self, "player"):
+                found = self.player.replay()
+                assert found.equal, found
+        finally:
+            if hasattr(self, "player"):
+                self.player.close()
+            self.folder.cleanup()
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)
-TestMachine.pytestmark = [pytest.mark.rule("S43", "S10", "S9")]
+TestMachine.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestMachine.pytestmark = [pytest.mark.rule("S9", "S10", "S31", "S43", "S44")]
