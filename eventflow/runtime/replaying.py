@@ -6,10 +6,9 @@ whole and forgotten, so that the length of the log costs no memory.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
 
 from eventflow.core.decide import (
     COMMAND,

@@ -28,8 +28,7 @@ _ORDERS = {
     "undecided": ("offset",),
     "decision": ("turn", "number"),
     "verdict": ("turn", "number"),
-    # Items that end unopened in one step have one number (S43).
-    "task_history": ("turn", "number", "task_execution_id"),
+    "task_history": ("turn", "number"),
     "schedule_firing": ("id",),
 }
 # SQLite takes so many parameters in a statement, and more.

@@ -322,26 +322,6 @@ def sub_executions_live_with_their_runs(connection: sqlite3.Connection) -> list[
     ]
 
 
-def items_live_with_their_run(connection: sqlite3.Connection) -> list[str]:
-    """Items are numbered as their ids are; one that is open keeps its run at work, and a run that
-    has ended has none that has not (S43).
-    """
-    rows = connection.execute(
-        _with_statuses(
-            "SELECT run.id, run.status, COUNT(*), SUM(item.status IN :BUSY) busy,"
-            " SUM(item.status = 'INIT') waiting FROM task_execution run"
-            " JOIN task_execution item ON item.parent = run.id GROUP BY run.id"
-            " HAVING MIN(item.item) <> 0 OR MAX(item.item) <> COUNT(*) - 1"
-            " OR COUNT(DISTINCT item.item) <> COUNT(*)"
-            " OR MIN(item.id - item.item) <> run.\"items\" ->> 'first'"
-            " OR MAX(item.id - item.item) <> run.\"items\" ->> 'first'"
-            " OR (run.status IN ('RUNNING', 'STOPPING', 'RESTARTING')) <> (busy > 0)"
-            " OR (waiting > 0 AND run.status <> 'RUNNING')"
-        )
-    )
-    return [f"run, status, items, busy, waiting: {row}" for row in rows]
-
-
 def references_hold(connection: sqlite3.Connection) -> list[str]:
     """Every row that another names is there."""
     return [f"dangling: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
@@ -399,7 +379,6 @@ ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
     what_is_taken_over_stands_as_its_origin,
     nothing_is_left_to_retry_once_it_has_ended,
     sub_executions_live_with_their_runs,
-    items_live_with_their_run,
     references_hold,
     *item_invariants.ALL,
 )

@@ -6,7 +6,6 @@ where the process dies. What outlives a death is the file; everything else is ma
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -125,19 +124,6 @@ class Player:
                     attempt=attempt,
                 )
                 self.client.subrun(*task.runs_workflow, {}, parent, live.plan.namespace)
-
-    def count_items(self) -> None:
-        """Deliver the orders of mapped tasks that wait in the outbox, maybe again."""
-        world = self.loop.world
-        expand = Expander(self.client, self.loop.inbox.put)
-        for run_id, attempt in self.rows(
-            "SELECT task_execution_id, attempt FROM outbox WHERE action = 'START'"
-        ):
-            live = world.executions[world.homes[run_id][0]]
-            run = live.run(run_id, world.homes[run_id][1])
-            if run is not None and not run.parent and live.plan.tasks[run.task].mapped is not None:
-                key = AttemptKey(run_id, attempt)
-                expand(Order(key, TaskAction.START, run, live.record, live.plan))
 
     def step(self) -> bool:
         """Decide one batch; `False` when there was nothing to decide."""
