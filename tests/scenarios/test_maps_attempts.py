@@ -25,6 +25,7 @@ from map_kit import (
 from scenario_tasks import Work
 
 from eventflow import Workflow
+from eventflow.executors.port import AttemptKey, Report, ReportKind
 from eventflow.testing import VirtualScheduler
 
 pytestmark = pytest.mark.rule("S43")
@@ -149,6 +150,8 @@ def test_the_time_out_is_that_of_each_attempt_of_an_item_and_not_of_the_task() -
     scheduler.outcome("b", after=8)
     scheduler.run()
 
+    due = [timer.run_id for timer in scheduler._loop.world.timers.values()]
+    assert due == [items(scheduler)[0].id]
     scheduler.advance(seconds=18)
     assert paths(scheduler)[:2] == [OK, AGAIN]
     scheduler.advance(seconds=16)
@@ -205,10 +208,15 @@ def test_the_task_itself_cannot_be_lost_or_told_to_have_ended() -> None:
     for status in (SUCCESS, FAILED, RUNNING, SKIPPED):
         scheduler.report("b", status)
 
+    # Its items were counted twice, and the second time they could not be.
+    key = AttemptKey(run_of(scheduler).id, 1)
+    scheduler._loop.inbox.put(Report(key=key, kind=ReportKind.REFUSED))
+    scheduler.run_until_idle()
+
     assert scheduler.runs("b") == [(1, OK[:3])]
     assert [did for did in dids(scheduler) if did.startswith("ignored")] == [
         f"ignored: report {kind} of a run that no executor holds"
-        for kind in ("success", "failed", "running", "skipped")
+        for kind in ("success", "failed", "running", "skipped", "refused")
     ]
     scheduler.advance(seconds=5)
     assert scheduler.runs("b") == [(1, OK)]

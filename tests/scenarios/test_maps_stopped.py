@@ -21,6 +21,7 @@ from map_kit import (
 from scenario_tasks import Work
 
 from eventflow import TaskAction, Workflow, WorkflowOperator
+from eventflow.executors.port import AttemptKey
 from eventflow.testing import VirtualScheduler
 
 pytestmark = pytest.mark.rule("S43", "S20", "S21")
@@ -93,6 +94,22 @@ def running(**config: object) -> VirtualScheduler:
     return scheduler
 
 
+@pytest.mark.rule("S11")
+def test_executors_hear_of_items_and_never_of_the_task_itself() -> None:
+    scheduler = over(2)
+    told: list[AttemptKey] = []
+    scheduler._worker.confirm = told.append
+    cancel = scheduler._worker.cancel
+    scheduler._worker.cancel = lambda key: (told.append(key), cancel(key))
+    scheduler.outcome("b", SUCCESS)
+    scheduler.outcome("b", RUNNING)
+    scheduler.run()
+    scheduler.stop_task(1, "b")
+
+    assert {key.task_execution_id for key in told} == {item.id for item in items(scheduler)}
+    assert not scheduler.store._shelves.outbox
+
+
 def test_a_stop_stops_all_items_in_every_status() -> None:
     scheduler = running()
 
@@ -115,13 +132,15 @@ def test_the_task_is_stopping_until_the_last_item_is_dead() -> None:
     scheduler = over(3)
     for _ in range(3):
         scheduler.outcome("b", RUNNING)
-    scheduler._worker.cancel = lambda key: None
+    asked: list[AttemptKey] = []
+    scheduler._worker.cancel = asked.append
     scheduler.run()
 
     scheduler.stop_task(1, "b")
     scheduler.stop_task(1, "b")
     assert scheduler.runs("b") == [(1, ENDED[:4])]
     first, second, third = items(scheduler)
+    assert [key.task_execution_id for key in asked] == [first.id, second.id, third.id]
     tell(scheduler, second, SUCCESS)
     tell(scheduler, first, FAILED)
     assert stand(scheduler) == ["STOPPED", "STOPPED", "STOPPING"]
