@@ -63,6 +63,7 @@ def test_items_that_succeeded_are_taken_over_and_the_others_run_again() -> None:
     ]
     assert paths(scheduler) == [["SUCCESS"], OK, ["SUCCESS"], ["SUCCESS"], OK, ["SUCCESS"]]
     assert items(scheduler)[0].reason == "taken over"
+    assert all(item.end_date is not None for item in items(scheduler))
     assert run_of(scheduler).items.by_status == {SUCCESS: 6}
     assert (scheduler.runs("b", 2), scheduler.status(2)) == ([(1, OK)], "SUCCESS")
 
