@@ -127,9 +127,9 @@ def _stop(deciding: Deciding, live: LiveExecution, run: Run, items: Items, why: 
         waiting = range(items.first + items.next, items.first + items.count)
         deciding.change(ItemsClosed(live.id, run.id, waiting, deciding.at, deciding.turn, why))
         deciding.touch_map(run.id)
-    # In item order, also when they were loaded, or a batch was taken back (S9).
-    for item_id in sorted(items.alive):
-        stop_run(deciding, live, items.alive[item_id], why)
+    # In item order, whichever they are kept in: a batch that was taken back may have turned it.
+    for _, item in sorted(items.alive.items()):
+        stop_run(deciding, live, item, why)
     return bool(items.alive) or items.next < items.count
 
 

@@ -334,7 +334,7 @@ def picture(world: World) -> dict[str, Any]:
                 dict(live.retried),
                 {
                     run_id: (items.shape, items.first, items.taken, items.next)
-                    + (list(items.alive.items()), items.failed, items.fault)
+                    + (dict(items.alive), items.failed, items.fault)
                     for run_id, items in live.items.items()
                 },
                 live.stopping,

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventflow import Event, TaskAction, Workflow
-from eventflow.core.decide import COMMAND, take
+from eventflow.core.decide import COMMAND, REPORT, take
 from eventflow.core.draft import Draft
+from eventflow.core.moves import RunMoved
 from eventflow.core.pools import Pool, place_of
 from eventflow.core.world import LiveExecution
 
@@ -191,3 +192,26 @@ def test_a_slot_that_one_decision_frees_and_asks_for_goes_to_the_first() -> None
 
     pool = bench.world.pools[KEY]
     assert (set(pool.held), pool.line) == ({urgent}, [(0, old)])
+
+
+def test_items_are_stopped_in_their_order_also_after_a_batch_was_taken_back() -> None:
+    """Else what is decided then would not be what a replay decides (S9)."""
+    with Workflow("w", completion="manual") as made:
+        Idle("map").map([1, 2, 3])
+    bench = Bench()
+    bench.register(made)
+    live = bench.run(made)
+    ((_, run),) = bench.waiting_maps()
+    bench.expand(live, run, [3])
+    first = live.items[run.id].first
+    bench.report("running", first)
+    draft = Draft(bench.world)
+    place = {"execution_id": live.id, "task": "map", "run_id": first, "attempt": 1}
+    success = Event(REPORT + "success", place, workflow_execution_id=live.id)
+    take(draft, success, ask, bench.now, result="1")
+    draft.rollback()
+
+    stopping = bench.task(live, "map", TaskAction.STOP)
+
+    moved = [change.run.id for change in stopping.changes if isinstance(change, RunMoved)]
+    assert moved == [run.id, first, first + 1, first + 2]

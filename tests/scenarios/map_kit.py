@@ -45,6 +45,16 @@ def over(count: int, **config: Any) -> VirtualScheduler:
     return VirtualScheduler(workflow)
 
 
+def mapped_over(value: Any, **config: Any) -> VirtualScheduler:
+    """`b` is mapped over what `a` returns; it is started."""
+    with Workflow("w") as workflow:
+        Work("b", **config).map(Work("a").output)
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", result=value)
+    scheduler.run()
+    return scheduler
+
+
 def run_of(
     scheduler: VirtualScheduler, task: str = "b", execution: Execution = None, number: int = -1
 ) -> TaskExecution:

@@ -272,9 +272,8 @@ def picture(world: World) -> dict[str, Any]:
 
 
 def described(items: Items) -> dict[str, Any]:
-    """The items of a run, as values that can be compared; they are stopped in their order (S43)."""
-    told = {one.name: getattr(items, one.name) for one in fields(items)}
-    return {**told, "alive": list(items.alive.items())}
+    """The items of a run, as values that can be compared (S43)."""
+    return {one.name: getattr(items, one.name) for one in fields(items)}
 
 
 def _content(one: Event | None) -> Event | None:
