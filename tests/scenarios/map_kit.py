@@ -135,3 +135,28 @@ def lose_all(scheduler: VirtualScheduler) -> None:
 def dids(scheduler: VirtualScheduler, task: str = "b") -> list[str]:
     """What became of everything that was asked of a task."""
     return [record.did for record in scheduler.decisions() if record.task == task]
+
+
+def running(**config: object) -> VirtualScheduler:
+    """Five items: one has ended, one is retrying, one runs, and two are not open yet."""
+    scheduler = over(5, retries=1, retry_delay=60, max_active_items=2, **config)
+    for status in (SUCCESS, FAILED, RUNNING):
+        scheduler.outcome("b", status)
+    scheduler.run()
+    assert stand(scheduler) == ["SUCCESS", "RETRYING", "RUNNING", "INIT", "INIT"]
+    return scheduler
+
+
+def held_back() -> VirtualScheduler:
+    """Two items that run and do not hear a stop."""
+    scheduler = over(2)
+    for _ in range(2):
+        scheduler.outcome("b", RUNNING)
+    scheduler._worker.cancel = lambda key: None
+    scheduler.run()
+    return scheduler
+
+
+def let_end(scheduler: VirtualScheduler, number: int = 0) -> None:
+    for item in items(scheduler, "b", None, number):
+        tell(scheduler, item, FAILED)

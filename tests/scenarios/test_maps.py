@@ -142,6 +142,18 @@ def test_a_nested_map_has_an_item_for_each_element_of_each_result() -> None:
     assert scheduler.store.result(run_of(scheduler).id, (2, 0)) == '"b2"'
 
 
+@pytest.mark.parametrize(
+    ("value", "levels"), [([[1], [2]], [2, 1]), ([[1], []], [2, [1, 0]]), ([[], []], [2, 0])]
+)
+def test_what_is_counted_is_a_number_where_it_is_the_same_everywhere(
+    value: list[list[int]], levels: list[Any]
+) -> None:
+    scheduler = nests(value)
+    scheduler.run()
+
+    assert scheduler.events("eventflow.command.expand")[-1].value["levels"] == levels
+
+
 def test_three_maps_nest_and_each_item_knows_where_it_came_from() -> None:
     with Workflow("w") as workflow:
         a = Work("a").map([0, 1])

@@ -1,4 +1,4 @@
-"""STOP and RESTART of mapped tasks, and of executions with some: all items, one task (S43)."""
+"""STOP and RESTART of mapped tasks: all items, one task (S43)."""
 
 import pytest
 from map_kit import (
@@ -11,16 +11,19 @@ from map_kit import (
     STOP,
     SUCCESS,
     dids,
+    held_back,
     items,
+    let_end,
     over,
     paths,
     run_of,
+    running,
     stand,
     tell,
 )
 from scenario_tasks import Work
 
-from eventflow import TaskAction, Workflow, WorkflowOperator
+from eventflow import TaskAction, Workflow
 from eventflow.executors.port import AttemptKey
 from eventflow.testing import VirtualScheduler
 
@@ -82,16 +85,6 @@ def test_items_that_are_counted_twice_come_to_be_once(is_running: bool) -> None:
 
     assert dids(scheduler) == ["expanded", "ignored: the run does not wait for its items"]
     assert run_of(scheduler) == run
-
-
-def running(**config: object) -> VirtualScheduler:
-    """Five items: one has ended, one is retrying, one runs, and two are not open yet."""
-    scheduler = over(5, retries=1, retry_delay=60, max_active_items=2, **config)
-    for status in (SUCCESS, FAILED, RUNNING):
-        scheduler.outcome("b", status)
-    scheduler.run()
-    assert stand(scheduler) == ["SUCCESS", "RETRYING", "RUNNING", "INIT", "INIT"]
-    return scheduler
 
 
 @pytest.mark.rule("S11")
@@ -162,21 +155,6 @@ def test_a_restart_stops_all_items_and_its_successor_has_new_ones() -> None:
     assert not {item.id for item in items(scheduler)} & {
         item.id for item in items(scheduler, "b", None, 0)
     }
-
-
-def held_back() -> VirtualScheduler:
-    """Two items that run and do not hear a stop."""
-    scheduler = over(2)
-    for _ in range(2):
-        scheduler.outcome("b", RUNNING)
-    scheduler._worker.cancel = lambda key: None
-    scheduler.run()
-    return scheduler
-
-
-def let_end(scheduler: VirtualScheduler, number: int = 0) -> None:
-    for item in items(scheduler, "b", None, number):
-        tell(scheduler, item, FAILED)
 
 
 def test_a_successor_waits_until_the_last_item_is_dead() -> None:
@@ -300,45 +278,6 @@ def test_an_item_that_is_lost_while_it_stops_ends_stopped() -> None:
     assert scheduler.runs("b") == [(1, ENDED)]
 
 
-@pytest.mark.rule("S29")
-def test_stopping_an_execution_stops_its_maps_and_their_items() -> None:
-    scheduler = running()
-
-    scheduler.stop_workflow(1)
-
-    assert stand(scheduler) == ["SUCCESS", *["STOPPED"] * 4]
-    assert scheduler.runs("b") == [(1, ENDED)]
-    assert scheduler.status() == "STOPPED"
-
-
-@pytest.mark.rule("S29")
-def test_stopping_an_execution_whose_map_restarts_drops_the_successor() -> None:
-    scheduler = held_back()
-    scheduler.restart_task(1, "b")
-    scheduler.stop_workflow(1)
-    let_end(scheduler)
-
-    assert [number for number, _ in scheduler.runs("b")] == [1, 2]
-    assert scheduler.runs("b")[1] == (2, UNOPENED)
-    assert scheduler.status() == "STOPPED"
-
-
-@pytest.mark.rule("S29")
-def test_the_time_out_of_an_execution_stops_its_maps() -> None:
-    with Workflow("w", timeout=60) as workflow:
-        Work("b", max_active_items=1).map(range(3))
-    scheduler = VirtualScheduler(workflow)
-    scheduler.outcome("b", after=50)
-    scheduler.outcome("b", RUNNING)
-    scheduler.run()
-
-    scheduler.advance(seconds=60)
-
-    assert paths(scheduler) == [OK, ENDED, UNOPENED]
-    assert scheduler.status() == "FAILED"
-    assert items(scheduler)[2].reason == "stopped with task b"
-
-
 def test_a_map_that_a_rule_stops_and_another_starts_has_a_run_for_each_start() -> None:
     with Workflow("w", completion="manual") as workflow:
         b = Work("b", autostart=False).map(range(2))
@@ -355,20 +294,3 @@ def test_a_map_that_a_rule_stops_and_another_starts_has_a_run_for_each_start() -
     assert scheduler.runs("b") == [(1, ENDED), (2, OK), (3, OK)]
     told = [did for did in dids(scheduler) if did != "expanded"]
     assert told == ["started", "stopped", "ignored: not alive", "started", "started"]
-
-
-@pytest.mark.rule("S40")
-def test_a_map_below_is_stopped_with_the_task_that_runs_its_workflow() -> None:
-    with Workflow("below") as below:
-        Work("b", max_active_items=2).map(range(3))
-    with Workflow("w") as workflow:
-        WorkflowOperator("sub", below)
-    scheduler = VirtualScheduler(workflow)
-    for _ in range(2):
-        scheduler.outcome("b", RUNNING)
-    scheduler.run()
-
-    scheduler.stop_task(1, "sub")
-
-    assert paths(scheduler, "b", 2) == [ENDED, ENDED, UNOPENED]
-    assert (scheduler.runs("b"), scheduler.runs("sub")) == ([(1, ENDED)], [(1, ENDED)])
