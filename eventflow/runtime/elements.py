@@ -46,8 +46,6 @@ class Elements:
             MissingOutputError: If there is no result.
         """
         run_id = (run.inputs or {}).get(output.task_name)
-        if run_id is None and output.optional:
-            return []
         at = tuple(index[axis] for axis in output.at)
         key = (run_id or 0, at)
         if key not in self._lists:

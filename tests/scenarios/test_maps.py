@@ -58,6 +58,9 @@ def test_given_items_each_run_once_and_their_results_come_back_in_item_order() -
     assert paths(scheduler) == [OK, OK, OK]
     run = run_of(scheduler)
     assert [item.id for item in items(scheduler)] == [run.id + 1, run.id + 2, run.id + 3]
+    records = [job.task_execution for job in scheduler.started("b")]
+    assert [(one.parent, one.item) for one in records] == [(run.id, number) for number in range(3)]
+    assert scheduler._loop.world.counters.run_id == run.id + 3
     assert [item.index for item in items(scheduler)] == [(0,), (1,), (2,)]
     assert (elements(scheduler), result(scheduler)) == ([0, 1, 2], ["r0", "r1", "r2"])
     assert scheduler.status() == "SUCCESS"

@@ -31,6 +31,7 @@ def from_the_last_to_the_first(number: int) -> dict[str, Any]:
 def twice(told: dict[str, Any]) -> list[int]:
     """Fails once for each second item; skips the third."""
     context = current_context()
+    context.log.info("about number %s", told["number"])
     if told["number"] == 2:
         raise TaskSkipped("not this one")
     if told["number"] % 2 and context.task_execution.attempt == 1:
