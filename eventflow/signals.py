@@ -22,8 +22,8 @@ workflow_status_changed = _namespace.signal("workflow-status-changed")
 """An execution moved. Arguments: the scheduler, `event: Event`, `status: WorkflowStatus`."""
 
 executions_changed = _namespace.signal("executions-changed")
-"""Executions, or runs in them, moved; once for all that one commit holds, and so the cheapest news
-that there is. Arguments: the scheduler, `execution_ids: frozenset[int]`."""
+"""Executions, or runs in them, moved: at once, and then for all that a tenth of a second brings, so
+the cheapest news that there is. Arguments: the scheduler, `execution_ids: frozenset[int]`."""
 
 scheduler_started = _namespace.signal("scheduler-started")
 """The loop is running. Argument: the scheduler."""

@@ -175,7 +175,7 @@ class Workflow(Pictured):
         task = self._task(task_name)
         written = list(self._rules.get(task_name, ()))
         starts = any(rule.action is not TaskAction.STOP for rule in written)
-        if task.takes and not starts and task.settings.autostart:
+        if not starts and task.settings.autostart and task.takes:
             levels = [
                 TaskStatusCondition(name, _HAS_RUN if name in task.takes_if_any else _SUCCESS)
                 for name in task.takes

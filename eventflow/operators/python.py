@@ -154,7 +154,9 @@ def _named(thing: Any) -> str:
         thing = thing.func
     if not hasattr(thing, "__qualname__"):
         thing = type(thing)
-    return f"{thing.__module__}:{thing.__qualname__}"
+    # A method of a type in C has no module of its own.
+    module = getattr(thing, "__module__", None) or type(thing).__module__
+    return f"{module}:{thing.__qualname__}"
 
 
 def _checked_args(name: str, op_args: Sequence[Any] | None) -> tuple[Any, ...]:

@@ -12,8 +12,11 @@ SELDOM_S = 300.0
 # A platform may ask to be left alone for this long at most.
 MOST_RETRY_AFTER_S = 300.0
 CAPACITY = 10_000
-# To make pictures of one execution takes at most a fiftieth of the time.
-_SHARE = 50
+# The first picture of an execution is made this long after the first news of it, or a fifth of the
+# interval: one that is over by then is told of once, and not while it runs.
+SETTLE_S = 1.0
+# To make pictures of one execution takes at most a hundredth of the time, to send them less.
+_SHARE = 100
 
 
 @dataclass(slots=True)
@@ -42,21 +45,22 @@ class Agenda:
         capacity: int = CAPACITY,
     ) -> None:
         self._interval = interval
+        self._settle = min(SETTLE_S, interval / 5)
         self._ceiling = ceiling
         self._chance = chance
         self._capacity = capacity
-        self._marked: dict[int, None] = {}
+        self._marked: dict[int, float] = {}
         self._alive: dict[int, _Told] = {}
         self._done: dict[int, None] = {}
         self._quiet_until = 0.0
         self._failures = 0
         self.dropped = 0
 
-    def mark(self, execution_id: int) -> bool:
+    def mark(self, execution_id: int, now: float) -> bool:
         """Something changed; returns whether that was not known. The oldest mark goes when full."""
         if execution_id in self._marked or execution_id in self._done:
             return False
-        self._marked[execution_id] = None
+        self._marked[execution_id] = now + self._settle
         if len(self._marked) > self._capacity:
             self.dropped += 1
             del self._marked[next(iter(self._marked))]
@@ -101,7 +105,7 @@ class Agenda:
         The while doubles with every failure, up to the ceiling, less up to a quarter by chance, so
         that many clients do not come back at once.
         """
-        self.mark(execution_id)
+        self.mark(execution_id, now)
         self._failures += 1
         if retry_after is not None:
             pause = max(self._interval, min(retry_after, MOST_RETRY_AFTER_S))
@@ -113,7 +117,7 @@ class Agenda:
 
     def refused(self, execution_id: int, now: float, *, all_are: bool) -> None:
         """The platform wants none of it: of this execution, or of this client at all."""
-        self.mark(execution_id)
+        self.mark(execution_id, now)
         if all_are:
             self._quiet_until = now + SELDOM_S
             return
@@ -139,7 +143,7 @@ class Agenda:
 
     def _not_before(self, execution_id: int) -> float:
         known = self._alive.get(execution_id)
-        return known.not_before if known is not None else 0.0
+        return known.not_before if known is not None else self._marked[execution_id]
 
     def _keep(self, execution_id: int, told: _Told) -> None:
         self._alive.pop(execution_id, None)

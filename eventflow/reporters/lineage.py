@@ -4,84 +4,109 @@ An output that is taken names its run. For a rule, the runs are those that were 
 acted: ids are drawn in the order of deciding, so the newest with a smaller id.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import cached_property
 
 from eventflow.model.condition import Condition, EventCondition, Not, TaskStatusCondition
 from eventflow.model.keys import matches
-from eventflow.model.records import TaskExecution, WorkflowExecution
+from eventflow.model.records import TaskExecution
 from eventflow.model.status import TaskAction
 from eventflow.model.workflow import Workflow
 
 _FACT = ["eventflow", "task"]
 
 
-def upstreams(workflow: Workflow, task_name: str) -> tuple[str, ...]:
-    """The other tasks that a task starts after or takes the output of, in order of definition."""
-    found = set(workflow.tasks[task_name].takes)
-    for rule in workflow.rules_of(task_name):
-        if rule.action is not TaskAction.STOP:
-            found |= _tasks(workflow, rule.condition)
-    return tuple(name for name in workflow.tasks if name in found and name != task_name)
+class Ancestry:
+    """What leads to what in one definition; all of it is read once, when it is first asked for."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self._workflow = workflow
+
+    def upstreams(self, task_name: str) -> tuple[str, ...]:
+        """The other tasks that one starts after or takes the output of, in order of definition."""
+        found = set(self._workflow.tasks[task_name].takes)
+        for rule in self._rules[task_name]:
+            found |= rule.tasks
+        found.discard(task_name)
+        return tuple(sorted(found, key=self._places.__getitem__))
+
+    def woken_by(self, run: TaskExecution) -> frozenset[str]:
+        """The tasks whose statuses are in the rule that started a run: of the first it may be."""
+        for rule in self._rules.get(run.task_name, ()):
+            if rule.may_end_with(run.started_by):
+                return rule.tasks
+        return frozenset()
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self._workflow.tasks)}
+
+    @cached_property
+    def _rules(self) -> dict[str, list["_Rule"]]:
+        """The rules that start each task."""
+        workflow = self._workflow
+        return {
+            name: [
+                _Rule(workflow, rule.condition)
+                for rule in workflow.rules_of(name)
+                if rule.action is not TaskAction.STOP
+            ]
+            for name in workflow.tasks
+        }
 
 
-def lineage(
-    workflow: Workflow | None, execution: WorkflowExecution
-) -> dict[int, tuple[TaskExecution, ...]]:
-    """Id of each run -> the runs that it came from, oldest first.
+class _Rule:
+    """What a condition is about, and the events that can be the last thing that it waited for."""
+
+    def __init__(self, workflow: Workflow, condition: Condition) -> None:
+        tasks: set[str] = set()
+        keys: set[str] = set()
+        _read(workflow, condition, tasks, keys)
+        self.tasks = frozenset(tasks)
+        self._keys = keys
+        self._patterns = [key for key in keys if "*" in key]
+
+    def may_end_with(self, key: str) -> bool:
+        return key in self._keys or any(matches(pattern, key) for pattern in self._patterns)
+
+
+def lineage(ancestry: Ancestry | None, runs: Sequence[TaskExecution]) -> dict[int, tuple[int, ...]]:
+    """Id of each run -> the ids of the runs that it came from, oldest first.
 
     Args:
-        workflow: The definition; without it only outputs tell.
+        ancestry: Of the definition; without it only outputs tell.
+        runs: All of one execution, oldest first.
     """
-    latest: dict[str, TaskExecution] = {}
-    by_id = {run.id: run for run in execution.tasks}
-    found: dict[int, tuple[TaskExecution, ...]] = {}
-    for run in sorted(execution.tasks, key=lambda run: run.id):
-        origins = {by_id[taken] for taken in run.inputs.values() if taken in by_id}
-        if workflow is not None and run.task_name in workflow.tasks:
-            names = _woken_by(workflow, run)
+    latest: dict[str, int] = {}
+    ids = {run.id for run in runs}
+    found: dict[int, tuple[int, ...]] = {}
+    for run in runs:
+        origins = ids.intersection(run.inputs.values())
+        if ancestry is not None:
             # What it takes is known by its id, and may be older than the latest.
-            names -= set(run.inputs)
-            origins |= {latest[name] for name in names if name in latest}
-        found[run.id] = tuple(sorted(origins, key=lambda run: run.id))
-        latest[run.task_name] = run
+            names = ancestry.woken_by(run) - run.inputs.keys()
+            origins.update(latest[name] for name in names if name in latest)
+        found[run.id] = tuple(sorted(origins))
+        latest[run.task_name] = run.id
     return found
 
 
-def _woken_by(workflow: Workflow, run: TaskExecution) -> set[str]:
-    """The tasks whose statuses are in the rule that started a run: of the first that may be it."""
-    for rule in workflow.rules_of(run.task_name):
-        if rule.action is not TaskAction.STOP and run.started_by in _Keys(workflow, rule.condition):
-            return _tasks(workflow, rule.condition)
-    return set()
+def _read(workflow: Workflow, condition: Condition, tasks: set[str], keys: set[str]) -> None:
+    """Add the tasks that a condition is about, and the patterns of the events that wake it.
 
-
-class _Keys:
-    """The events that can be the last thing that a condition waited for."""
-
-    def __init__(self, workflow: Workflow, condition: Condition) -> None:
-        self._patterns = tuple(_patterns(workflow, condition))
-
-    def __contains__(self, key: str) -> bool:
-        return any(matches(pattern, key) for pattern in self._patterns)
-
-
-def _patterns(workflow: Workflow, condition: Condition) -> Iterable[str]:
+    Of what may not stand only the events are added: nothing comes from it.
+    """
     if not condition.members:
-        yield from condition.wakes(workflow.name)
-    for member in condition.members:
-        yield from _patterns(workflow, member)
-
-
-def _tasks(workflow: Workflow, condition: Condition) -> set[str]:
-    """The tasks that a condition is about; not those of which it says that they do not stand."""
+        keys.update(condition.wakes(workflow.name))
     match condition:
-        case Not():
-            return set()
         case TaskStatusCondition():
-            return {condition.task}
+            tasks.add(condition.task)
         case EventCondition():
             tokens = condition.key.split(".")
             ours = tokens[:2] == _FACT and tokens[2:3] == [workflow.name] and len(tokens) == 5
-            return {tokens[3]} & set(workflow.tasks) if ours else set()
+            if ours and tokens[3] in workflow.tasks:
+                tasks.add(tokens[3])
         case _:
-            return {name for member in condition.members for name in _tasks(workflow, member)}
+            about = set[str]() if isinstance(condition, Not) else tasks
+            for member in condition.members:
+                _read(workflow, member, about, keys)

@@ -4,31 +4,24 @@ It holds no parameters, no results and no events: what a platform is told is how
 what it is about. Texts and numbers of runs are bounded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from eventflow.model.drawing import operator_name
 from eventflow.model.operator import Operator
-from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecution
+from eventflow.model.records import TaskExecution, WorkflowExecution
 from eventflow.model.status import TaskStatus, WorkflowStatus
-from eventflow.model.workflow import Workflow
-from eventflow.reporters.lineage import lineage, upstreams
+from eventflow.model.workflow import Task, Workflow
+from eventflow.reporters.items import Items, PicturedItem, counts_of, sources_of
+from eventflow.reporters.lineage import Ancestry, lineage
+from eventflow.reporters.reading import Records, cut, newest_error
 
-MAX_TEXT = 1_000
 MAX_RUNS = 5_000
+MAX_DEFINITIONS = 32
 
 
-class Records(Protocol):
-    """What is read of a store."""
-
-    def execution(self, execution_id: int) -> WorkflowExecution | None: ...
-
-    def failures(self, task_execution_id: int) -> Sequence[AttemptFailure]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class PicturedTask:
     """One task of the definition. `docs` is what its author says about it."""
 
@@ -36,6 +29,7 @@ class PicturedTask:
     predecessors: tuple[str, ...]
     operator: str = ""
     docs: str = ""
+    is_mapped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +40,8 @@ class PicturedRun:
         key: `<execution>_<task>_<sequence number>`.
         predecessors: Keys of the runs that it came from.
         error: Type and message of the newest failed attempt, or nothing.
+        counts: Of a run of a mapped task: how many items stand how; `None` before it has some.
+        items: Its items, in their order; none where there are too many of them.
     """
 
     key: str
@@ -59,6 +55,8 @@ class PicturedRun:
     end_date: datetime | None = None
     reason: str = ""
     error: tuple[str, str] | None = None
+    counts: tuple[tuple[TaskStatus, int], ...] | None = None
+    items: tuple[PicturedItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +86,49 @@ class Picture:
         return self.status.ended
 
 
+class Definitions:
+    """The definitions that were pictured lately, by their snapshot.
+
+    Args:
+        workflow_of: The workflow of a snapshot; `None` while its code is not at hand.
+    """
+
+    def __init__(self, workflow_of: Callable[[str], Workflow | None]) -> None:
+        self._workflow_of = workflow_of
+        self._kept: dict[str, Definition] = {}
+
+    def of(self, snapshot: str) -> "Definition | None":
+        known = self._kept.get(snapshot)
+        if known is not None:
+            return known
+        workflow = self._workflow_of(snapshot)
+        if workflow is None:
+            return None
+        while len(self._kept) >= MAX_DEFINITIONS:
+            self._kept.pop(next(iter(self._kept)), None)
+        return self._kept.setdefault(snapshot, Definition(workflow))
+
+
+class Definition:
+    """What the pictures of all executions of one definition share, worked out once."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self.ancestry = Ancestry(workflow)
+        self.tasks = tuple(_task(self.ancestry, task) for task in workflow.tasks.values())
+        self.sources = {
+            name: sources_of(task)
+            for name, task in workflow.tasks.items()
+            if task.mapped is not None
+        }
+
+
 def picture_of(
-    records: Records, execution: WorkflowExecution, workflow: Workflow | None
+    records: Records, execution: WorkflowExecution, definition: Definition | None
 ) -> Picture:
-    """The picture of an execution with its tasks; without its workflow the graph is empty."""
+    """The picture of an execution with its tasks; without its definition the graph is empty."""
+    origins = lineage(definition.ancestry if definition is not None else None, execution.tasks)
     runs = _newest(execution.tasks)
-    origins = lineage(workflow, execution)
+    items = Items(records, execution.tasks, definition.sources if definition is not None else {})
     return Picture(
         execution_id=execution.id,
         workflow=execution.workflow_name,
@@ -104,17 +139,19 @@ def picture_of(
         begin_date=execution.begin_date,
         end_date=execution.end_date,
         reason=cut(execution.reason),
-        tasks=_tasks(workflow) if workflow is not None else (),
-        runs=tuple(_run(records, run, origins[run.id]) for run in runs),
+        tasks=definition.tasks if definition is not None else (),
+        runs=tuple(
+            _run(
+                records,
+                run,
+                items.keys[run.id],
+                tuple(items.keys[origin] for origin in origins[run.id]),
+                items.of(run, origins[run.id]),
+            )
+            for run in runs
+        ),
         left_out=len(execution.tasks) - len(runs),
     )
-
-
-def cut(text: str) -> str:
-    """At most 1,000 characters, and `...` where there were more."""
-    # A lone surrogate has no form on the wire.
-    text = text.encode(errors="replace").decode()
-    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "..."
 
 
 def _newest(runs: Sequence[TaskExecution]) -> list[TaskExecution]:
@@ -126,38 +163,33 @@ def _newest(runs: Sequence[TaskExecution]) -> list[TaskExecution]:
     return [run for run in runs if run.id in kept]
 
 
-def _tasks(workflow: Workflow) -> tuple[PicturedTask, ...]:
-    return tuple(
-        PicturedTask(
-            name=name,
-            predecessors=upstreams(workflow, name),
-            operator=operator_name(task),
-            docs=cut(task.docs) if isinstance(task, Operator) else "",
-        )
-        for name, task in workflow.tasks.items()
-    )
+def _task(ancestry: Ancestry, task: Task) -> PicturedTask:
+    upstreams, is_mapped = ancestry.upstreams(task.name), task.mapped is not None
+    if not isinstance(task, Operator):
+        return PicturedTask(task.name, upstreams, operator_name(task), "", is_mapped)
+    # Its definition names it too, and takes long to put together.
+    return PicturedTask(task.name, upstreams, type(task).__qualname__, cut(task.docs), is_mapped)
 
 
-def _run(records: Records, run: TaskExecution, origins: tuple[TaskExecution, ...]) -> PicturedRun:
+def _run(
+    records: Records,
+    run: TaskExecution,
+    key: str,
+    predecessors: tuple[str, ...],
+    items: tuple[PicturedItem, ...],
+) -> PicturedRun:
     return PicturedRun(
-        key=str(run.key),
+        key=key,
         task=run.task_name,
         sequence_number=run.sequence_number,
         attempt=run.attempt,
         status=run.status,
-        predecessors=tuple(str(origin.key) for origin in origins),
+        predecessors=predecessors,
         created_at=run.created_at,
         begin_date=run.begin_date,
         end_date=run.end_date,
         reason=cut(run.reason),
-        error=_error(records, run),
+        error=newest_error(records, run),
+        counts=counts_of(run.items),
+        items=items,
     )
-
-
-def _error(records: Records, run: TaskExecution) -> tuple[str, str] | None:
-    """How it failed last; a run that never failed is not asked about."""
-    failed = run.status in (TaskStatus.FAILED, TaskStatus.RETRYING)
-    if not failed and run.attempt == 1:
-        return None
-    failures = records.failures(run.id)
-    return (failures[-1].type_name, cut(failures[-1].message)) if failures else None

@@ -132,9 +132,12 @@ def _outcome_of(status: int, retry_after: float | None) -> Outcome:
     return Outcome(Kind.FAILED, reason, retry_after)
 
 
-def _tls_of(config: UplinkConfig) -> ssl.SSLContext:
+def _tls_of(config: UplinkConfig) -> ssl.SSLContext | None:
+    """Whom to trust; `None` for the system's, which are read when they are first needed."""
+    if not config.ca_file:
+        return None
     try:
-        return ssl.create_default_context(cafile=config.ca_file or None)
+        return ssl.create_default_context(cafile=config.ca_file)
     except OSError as error:
         raise EventflowError(f"uplink: ca_file {config.ca_file!r} cannot be read: {error}") from (
             error

@@ -21,8 +21,9 @@ from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.reporters.agenda import CAPACITY, Agenda
 from eventflow.reporters.config import UplinkConfig
-from eventflow.reporters.picture import Records, picture_of
+from eventflow.reporters.picture import Definitions, picture_of
 from eventflow.reporters.platform import Kind, Outcome, Platform
+from eventflow.reporters.reading import Records
 from eventflow.reporters.wire import Report
 
 log = logging.getLogger("eventflow")
@@ -64,6 +65,7 @@ class Reporting:
         self._scheduler = scheduler
         self._clock = clock
         self._platform = Platform(config, clock)
+        self._definitions = Definitions(scheduler.workflow_of)
         self._grace_s = config.grace
         self._names_one = config.names_one_execution
         # Guards what is below it; held for the length of a look.
@@ -129,7 +131,7 @@ class Reporting:
     def _mark(self, execution_id: int) -> None:
         with self._changed:
             is_ours = self._is_ours(execution_id)
-            if is_ours and self._agenda.mark(execution_id):
+            if is_ours and self._agenda.mark(execution_id, self._clock.monotonic()):
                 self._changed.notify_all()
             left_out = ""
             if not is_ours and self._only is not None:
@@ -230,7 +232,7 @@ class Reporting:
             for execution in reversed(newest):
                 # Of the newest nothing may have been heard yet: news comes after the commit.
                 if execution.id >= self._first_id and self._is_ours(execution.id):
-                    self._agenda.mark(execution.id)
+                    self._agenda.mark(execution.id, self._clock.monotonic())
             open_ids = self._agenda.open()
         found = []
         for execution_id in open_ids:
@@ -247,13 +249,13 @@ class Reporting:
         execution = self._scheduler.store.execution(execution_id)
         if execution is None:
             return None
-        workflow = self._scheduler.workflow_of(execution.snapshot)
-        picture = picture_of(self._scheduler.store, execution, workflow)
+        definition = self._definitions.of(execution.snapshot)
+        picture = picture_of(self._scheduler.store, execution, definition)
         return Report(picture=picture, id=str(uuid.uuid4()), number=next(self._numbers), at=at)
 
     def _is_news(self, report: Report) -> bool:
         with self._changed:
-            return self._agenda.is_news(report.picture.execution_id, hash(report.picture))
+            return self._agenda.is_news(report.picture.execution_id, report.fingerprint)
 
     def _keep(self, report: Report, outcome: Outcome, began: float, cost: float) -> None:
         """Put down what a post came to."""
@@ -263,7 +265,11 @@ class Reporting:
             match outcome.kind:
                 case Kind.ACCEPTED:
                     self._agenda.accepted(
-                        execution_id, hash(picture), began=began, cost=cost, final=picture.final
+                        execution_id,
+                        report.fingerprint,
+                        began=began,
+                        cost=cost,
+                        final=picture.final,
                     )
                 case Kind.FAILED:
                     self._agenda.failed(execution_id, now, outcome.retry_after)

@@ -1,39 +1,25 @@
-"""A picture as bytes: CloudEvents of our own, and the report that a platform of flows takes.
-
-The second has four statuses and no more members than its platform knows, so that one which is
-strict takes it; what else there is to tell is in the first.
-"""
+"""A picture as a request: CloudEvents of our own, or the report that a platform of flows takes."""
 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from eventflow import __version__
 from eventflow.errors import UplinkError
 from eventflow.model.event import Event
-from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.outgoing import Request
 from eventflow.reporters.config import UplinkConfig, WireFormat
-from eventflow.reporters.picture import Picture, PicturedRun, PicturedTask
+from eventflow.reporters.flowformat import flow_of
+from eventflow.reporters.items import PicturedItem
+from eventflow.reporters.picture import Picture, PicturedRun
 
 KEY = "eventflow.uplink.picture"
 
-_FLOW_STATUS = {
-    TaskStatus.INIT: "pending",
-    TaskStatus.QUEUED: "pending",
-    TaskStatus.RETRYING: "running",
-    TaskStatus.RUNNING: "running",
-    TaskStatus.STOPPING: "running",
-    TaskStatus.RESTARTING: "running",
-    TaskStatus.SUCCESS: "succeeded",
-    TaskStatus.SKIPPED: "succeeded",
-    TaskStatus.FAILED: "failed",
-}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """A picture, ready to be told.
 
@@ -47,6 +33,11 @@ class Report:
     id: str
     number: int
     at: datetime
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """The same for pictures that say the same."""
+        return hash(self.picture)
 
 
 def request_of(report: Report, config: UplinkConfig, token: str) -> Request:
@@ -62,7 +53,8 @@ def request_of(report: Report, config: UplinkConfig, token: str) -> Request:
         headers["Authorization"] = f"Bearer {token}"
     if config.wire is WireFormat.FLOW:
         headers["Content-Type"] = "application/json"
-        return Request("PUT", _flow_url(report.picture, config), _text(_flow(report)), headers)
+        body = _text(flow_of(report.picture, report.at))
+        return Request("PUT", _flow_url(report.picture, config), body, headers)
     headers["Content-Type"] = "application/cloudevents+json"
     return Request("POST", config.url, _text(_cloudevent(report, config)), headers)
 
@@ -71,39 +63,6 @@ def _flow_url(picture: Picture, config: UplinkConfig) -> str:
     application, run = quote(config.application_id, safe=""), quote(_run_id(picture, config), "")
     root = config.url.rstrip("/")
     return f"{root}/v1/internal/applications/{application}/runs/{run}/flow"
-
-
-def _flow(report: Report) -> dict[str, Any]:
-    picture = report.picture
-    ids = {run.key: f"{run.task}_{run.sequence_number - 1}" for run in picture.runs}
-    return {
-        "pipeline_graph": {
-            "steps": [_flow_step(task) for task in picture.tasks],
-            "nodes": [
-                {
-                    "id": ids[run.key],
-                    "parent_id": run.task,
-                    "predecessor_ids": [ids[key] for key in run.predecessors if key in ids],
-                    "status": _flow_status(picture, run),
-                }
-                for run in picture.runs
-            ],
-        },
-        "updated_at": report.at.astimezone(UTC).isoformat(timespec="microseconds"),
-    }
-
-
-def _flow_step(task: PicturedTask) -> dict[str, Any]:
-    step: dict[str, Any] = {"id": task.name, "predecessors": list(task.predecessors)}
-    return {**step, "docs": task.docs} if task.docs else step
-
-
-def _flow_status(picture: Picture, run: PicturedRun) -> str:
-    if run.status is TaskStatus.STOPPED:
-        # What a rule stopped has ended as planned (S30); the platform has no word for it.
-        planned = picture.status in (WorkflowStatus.RUNNING, WorkflowStatus.SUCCESS)
-        return "succeeded" if planned else "failed"
-    return _FLOW_STATUS[run.status]
 
 
 def _cloudevent(report: Report, config: UplinkConfig) -> dict[str, Any]:
@@ -130,6 +89,7 @@ def _cloudevent(report: Report, config: UplinkConfig) -> dict[str, Any]:
                 "operator": task.operator,
                 "docs": task.docs,
                 "predecessors": list(task.predecessors),
+                "mapped": task.is_mapped,
             }
             for task in picture.tasks
         ],
@@ -149,11 +109,22 @@ def _cloudevent(report: Report, config: UplinkConfig) -> dict[str, Any]:
 
 
 def _run(run: PicturedRun) -> dict[str, Any]:
-    error = {"type": run.error[0], "message": run.error[1]} if run.error else None
-    return {
+    told = {
         "key": run.key,
         "task": run.task,
         "sequence_number": run.sequence_number,
+        **_standing(run),
+    }
+    if run.counts is None:
+        return told
+    counts = {status.value: count for status, count in run.counts}
+    items = [{"key": item.key, "index": list(item.index), **_standing(item)} for item in run.items]
+    return {**told, "item_counts": counts, "items": items}
+
+
+def _standing(run: PicturedRun | PicturedItem) -> dict[str, Any]:
+    """What is told of a run and of an item alike."""
+    return {
         "attempt": run.attempt,
         "status": run.status.value,
         "predecessors": list(run.predecessors),
@@ -161,7 +132,7 @@ def _run(run: PicturedRun) -> dict[str, Any]:
         "begin_date": _instant(run.begin_date),
         "end_date": _instant(run.end_date),
         "reason": run.reason,
-        "error": error,
+        "error": {"type": run.error[0], "message": run.error[1]} if run.error else None,
     }
 
 
@@ -170,7 +141,7 @@ def _run_id(picture: Picture, config: UplinkConfig) -> str:
 
 
 def _instant(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at is not None else None
+    return at.astimezone(UTC).isoformat()[: -len("+00:00")] + "Z" if at is not None else None
 
 
 def _text(content: dict[str, Any]) -> bytes:

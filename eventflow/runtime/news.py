@@ -12,14 +12,18 @@ from collections.abc import Iterator, Sequence
 from blinker import Signal
 
 from eventflow import signals
-from eventflow.core.decide import TASK_FACT
+from eventflow.core.decide import REPORT, TASK_FACT
 from eventflow.core.decision import Decision
 from eventflow.model.status import TaskStatus, WorkflowStatus
 
 log = logging.getLogger("eventflow")
 CAPACITY = 10_000
+# Most often that it is told which executions changed: to wake a thread costs a commit more than
+# the work that it is woken for.
+CALM_S = 0.1
 WORKFLOW_FACT = "eventflow.workflow."
-_FACTS = (TASK_FACT, WORKFLOW_FACT)
+# Items of mapped tasks move by reports, and are no facts (S43).
+_MOVING = (TASK_FACT, WORKFLOW_FACT, REPORT)
 _SINGLE = (
     signals.event_emitted,
     signals.decision_made,
@@ -39,6 +43,10 @@ class News:
         # Each is counted by one thread only, so that neither needs a lock.
         self._queued = self._told = 0
         self._dropped = 0
+        # Guards what is below it; held for the length of an update, never while a receiver runs.
+        self._lock = threading.Lock()
+        self._changed: set[int] = set()
+        self._is_calm = False
         self._thread = threading.Thread(target=self._work, name="eventflow-news", daemon=True)
 
     def start(self) -> None:
@@ -51,13 +59,11 @@ class News:
 
     def tell(self, decisions: Sequence[Decision]) -> None:
         """Queue the news of a committed batch; costs next to nothing when nobody listens."""
-        if not any(signal.receivers for signal in signals.ALL):
+        if signals.executions_changed.receivers:
+            self._note_changed(decisions)
+        if not any(signal.receivers for signal in _SINGLE):
             return
-        found: list[_News] = []
-        if any(signal.receivers for signal in _SINGLE):
-            found += (news for news in _news_of(decisions) if news[0].receivers)
-        if signals.executions_changed.receivers and (changed := _changed(decisions)):
-            found.append((signals.executions_changed, {"execution_ids": changed}))
+        found = [news for news in _news_of(decisions) if news[0].receivers]
         waiting = self._queued - self._told
         if not found:
             return
@@ -69,20 +75,44 @@ class News:
         self._queued += len(found)
         self._queue.put(found)
 
+    def _note_changed(self, decisions: Sequence[Decision]) -> None:
+        """Put down which executions a batch has moved, or runs of which it has moved."""
+        changed = {
+            execution_id
+            for event in (decision.event for decision in decisions)
+            if (execution_id := event.workflow_execution_id) is not None
+            and event.key.startswith(_MOVING)
+        }
+        if not changed:
+            return
+        with self._lock:
+            wakes = not (self._changed or self._is_calm)
+            self._changed |= changed
+        if wakes:
+            self._queue.put([])
+
     def _work(self) -> None:
-        while (batch := self._queue.get()) is not None:
-            for signal, arguments in batch:
+        batch: list[_News] | None = []
+        while batch is not None:
+            batch = self._next()
+            for signal, arguments in batch or ():
                 send(signal, self._sender, **arguments)
-            self._told += len(batch)
+            self._told += len(batch or ())
+            self._tell_changed()
 
+    def _next(self) -> list[_News] | None:
+        try:
+            return self._queue.get(timeout=CALM_S if self._is_calm else None)
+        except queue.Empty:
+            return []
 
-def _changed(decisions: Sequence[Decision]) -> frozenset[int]:
-    """The executions that a batch has moved, or runs of which it has moved."""
-    return frozenset(
-        event.workflow_execution_id
-        for event in (decision.event for decision in decisions)
-        if event.workflow_execution_id is not None and event.key.startswith(_FACTS)
-    )
+    def _tell_changed(self) -> None:
+        """Tell what has changed since it was told; nobody has to wake this thread for a while."""
+        with self._lock:
+            changed, self._changed = frozenset(self._changed), set()
+            self._is_calm = bool(changed)
+        if changed:
+            send(signals.executions_changed, self._sender, execution_ids=changed)
 
 
 def _news_of(decisions: Sequence[Decision]) -> Iterator[_News]:

@@ -4,13 +4,13 @@ What a task waits for goes past SQLAlchemy; what a person asks for is a SELECT o
 together as of one commit.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import text
 from sqlmodel import col, select
 
 from eventflow.model.event import Event
@@ -25,6 +25,7 @@ from eventflow.model.records import (
 from eventflow.model.shape import Shape
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 from eventflow.store import queries
+from eventflow.store.columns import instant_of
 from eventflow.store.data_tables import (
     AttemptFailureTable,
     ParkedTable,
@@ -68,6 +69,10 @@ from eventflow.store.tables import (
 from eventflow.store.writer import Writer
 
 Row = TypeVar("Row", bound=NamedTuple)
+_INSTANTS: dict[type[NamedTuple], list[int]] = {
+    kind: [place for place, name in enumerate(kind._fields) if name.endswith(("_at", "_time"))]
+    for kind in (ExecutionRow, RunRow)
+}
 
 
 class SqliteBackend(SqliteDecided):
@@ -78,31 +83,25 @@ class SqliteBackend(SqliteDecided):
         self._reader = database.reader
         self._writer = writer
         self._results = SqliteResults(database.reader)
+        self._logs = str(database.files / "logs")
 
     def log_path(
         self, execution_id: int, task: str, number: int, attempt: int, item: int = -1
     ) -> Path | None:
-        folder = self._database.files / "logs" / str(execution_id)
-        run = f"{task}.{number}" if item < 0 else f"{task}.{number}-{item}"
-        return folder / f"{run}.{attempt}.log"
+        return Path(self._log_name(execution_id, task, number, attempt, item))
 
     def execution(self, execution_id: int) -> WorkflowExecution | None:
         with self._database.session() as session:
-            found = session.get(WorkflowExecutionTable, execution_id)
+            # Past the ORM, which takes most of the time where there are many runs.
+            connection = session.connection()
+            found = connection.exec_driver_sql(queries.EXECUTION, (execution_id,)).first()
             if found is None:
                 return None
-            kind = ExecutionType(found.execution_type)
-            runs = session.exec(
-                select(TaskExecutionTable)
-                .where(
-                    TaskExecutionTable.workflow_execution_id == execution_id,
-                    col(TaskExecutionTable.item) < 0,
-                )
-                .order_by(col(TaskExecutionTable.id))
-            )
-            tasks = tuple(self._task_execution(run, kind) for run in runs)
-            trigger = self._event_of_turn(found.trigger_turn)
-            return execution_of(row_of(ExecutionRow, found), trigger, tasks)
+            row = _stored(ExecutionRow, found)
+            kind = ExecutionType(row.execution_type)
+            runs = connection.exec_driver_sql(queries.RUNS_OF, (execution_id,))
+            tasks = tuple(self._task_execution(_stored(RunRow, run), kind) for run in runs)
+            return execution_of(row, self._event_of_turn(row.trigger_turn), tasks)
 
     def execution_status(self, execution_id: int) -> WorkflowStatus | None:
         status = self._reader.value(queries.EXECUTION_STATUS, (execution_id,))
@@ -116,23 +115,13 @@ class SqliteBackend(SqliteDecided):
         statuses: Iterable[WorkflowStatus] = (),
         limit: int = 50,
     ) -> list[WorkflowExecution]:
-        statement = select(WorkflowExecutionTable)
-        if workflow is not None:
-            statement = statement.where(WorkflowExecutionTable.workflow == workflow)
-        if namespace is not None:
-            statement = statement.where(WorkflowExecutionTable.namespace == namespace)
-        if wanted := sorted(set(statuses)):
-            statement = statement.where(col(WorkflowExecutionTable.status).in_(wanted))
-        newest_first = col(WorkflowExecutionTable.id).desc()
-        return self._executions(statement.order_by(newest_first).limit(limit))
+        wanted = frozenset(map(WorkflowStatus, statuses))
+        given = [one for one in (workflow, namespace) if one is not None]
+        statement = queries.executions(workflow is not None, namespace is not None, wanted)
+        return self._executions(statement, (*given, limit))
 
     def sub_executions(self, execution_id: int) -> list[WorkflowExecution]:
-        # The second condition is that of the index.
-        statement = select(WorkflowExecutionTable).where(
-            WorkflowExecutionTable.parent_execution_id == execution_id,
-            text("parent_execution_id > 0"),
-        )
-        return self._executions(statement.order_by(col(WorkflowExecutionTable.id)))
+        return self._executions(queries.SUB_EXECUTIONS, (execution_id,))
 
     def task_execution(self, task_execution_id: int) -> TaskExecution | None:
         with self._database.session() as session:
@@ -146,7 +135,8 @@ class SqliteBackend(SqliteDecided):
             run, kind = found[0], ExecutionType(found[1])
             owner = session.get(TaskExecutionTable, run.parent) if run.parent else None
             kept = KeptItems.read(owner.items) if owner is not None and owner.items else None
-            return self._task_execution(run, kind, kept.shape if kept is not None else None)
+            shape = kept.shape if kept is not None else None
+            return self._task_execution(row_of(RunRow, run), kind, shape)
 
     def items(
         self,
@@ -165,14 +155,11 @@ class SqliteBackend(SqliteDecided):
                 ExecutionType(owner.execution_type) if owner is not None else ExecutionType.MANUAL
             )
             kept = KeptItems.read(run.items)
-            first, last = kept.first + after + 1, kept.first + kept.shape.count - 1
-            chosen = select(TaskExecutionTable).where(
-                col(TaskExecutionTable.id).between(first, last)
-            )
-            if wanted := sorted(set(statuses)):
-                chosen = chosen.where(col(TaskExecutionTable.status).in_(wanted))
-            chosen = chosen.order_by(col(TaskExecutionTable.id)).limit(limit)
-            return [self._task_execution(one, kind, kept.shape) for one in session.exec(chosen)]
+            shape, first = kept.shape, kept.first
+            chosen = queries.items(frozenset(map(TaskStatus, statuses)))
+            between = (first + after + 1, first + shape.count - 1, limit)
+            rows = session.connection().exec_driver_sql(chosen, between)
+            return [self._task_execution(_stored(RunRow, row), kind, shape) for row in rows]
 
     def history(self, task_execution_id: int) -> list[StatusChange]:
         statement = (
@@ -210,9 +197,11 @@ class SqliteBackend(SqliteDecided):
 
     def write_data(self, execution_id: int, key: str, value: str | None) -> None:
         if value is None:
-            self._writer.do(lambda wire: wire.execute(DELETE_DATA, (execution_id, key)))
+            self._writer.do("data", lambda wire: wire.execute(DELETE_DATA, (execution_id, key)))
         else:
-            self._writer.do(lambda wire: wire.execute(PUT_DATA.text, (execution_id, key, value)))
+            self._writer.do(
+                "data", lambda wire: wire.execute(PUT_DATA.text, (execution_id, key, value))
+            )
 
     def drawn(self, task_execution_id: int, name: str) -> str | None:
         return self._text(queries.DRAWN, (task_execution_id, name))
@@ -223,7 +212,7 @@ class SqliteBackend(SqliteDecided):
             kept: str = connection.execute(queries.DRAWN, (task_execution_id, name)).fetchone()[0]
             return kept
 
-        return self._writer.do(write)
+        return self._writer.do("drawn", write)
 
     def workflows(self) -> list[WorkflowRecord]:
         statement = select(WorkflowTable).order_by(WorkflowTable.namespace, WorkflowTable.name)
@@ -273,28 +262,39 @@ class SqliteBackend(SqliteDecided):
         found: str | None = self._reader.value(statement, parameters)
         return found
 
-    def _executions(self, statement: Any) -> list[WorkflowExecution]:
-        with self._database.session() as session:
-            return [
-                execution_of(row_of(ExecutionRow, one), self._event_of_turn(one.trigger_turn))
-                for one in session.exec(statement)
-            ]
+    def _executions(self, statement: str, parameters: Sequence[Any]) -> list[WorkflowExecution]:
+        found = self._database.rows(statement, parameters)
+        rows = [_stored(ExecutionRow, one) for one in found]
+        return [execution_of(row, self._event_of_turn(row.trigger_turn)) for row in rows]
 
     def _event_of_turn(self, turn: int) -> Event | None:
         rows = self._reader.rows(queries.EVENT_OF_TURN, (turn,)) if turn else ()
         return event_of(rows[0]) if rows else None
 
     def _task_execution(
-        self, run: TaskExecutionTable, kind: ExecutionType, shape: Shape | None = None
+        self, run: RunRow, kind: ExecutionType, shape: Shape | None = None
     ) -> TaskExecution:
-        path = self.log_path(
+        name = self._log_name(
             run.workflow_execution_id, run.task, run.sequence_number, run.attempt, run.item
         )
         counts = self._results.counts(run.items) if run.items is not None else None
-        return task_execution_of(row_of(RunRow, run), kind, path, counts=counts, shape=shape)
+        return task_execution_of(run, kind, name, counts=counts, shape=shape)
+
+    def _log_name(self, execution_id: int, task: str, number: int, attempt: int, item: int) -> str:
+        # As text: to put together a Path takes longer than to read the run.
+        run = f"{task}.{number}" if item < 0 else f"{task}.{number}-{item}"
+        return f"{self._logs}{os.sep}{execution_id}{os.sep}{run}.{attempt}.log"
 
 
 def snapshot_of(fields: dict[str, Any], files: Path) -> SnapshotRecord:
     """A snapshot from the columns of its row; `files` is the folder beside the store."""
     folder = resolved(fields["folder"], files)
     return SnapshotRecord(**{**fields, "folder": folder, "definition": read(fields["definition"])})
+
+
+def _stored(kind: type[Row], columns: Sequence[Any]) -> Row:
+    """A row from its columns as they are stored: instants are numbers there."""
+    values = list(columns)
+    for place in _INSTANTS[kind]:
+        values[place] = instant_of(values[place])
+    return kind._make(values)

@@ -311,7 +311,7 @@ class MemoryReads:
             counts = ItemCounts(total=len(items), by_status=dict(found))
         if row.parent:
             shape = KeptItems.read(self._shelves.runs[row.parent].items or "").shape
-        return task_execution_of(row, kind, None, counts=counts, shape=shape)
+        return task_execution_of(row, kind, counts=counts, shape=shape)
 
     def _items(self, row: RunRow) -> list[RunRow]:
         if row.items is None:

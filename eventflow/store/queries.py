@@ -1,12 +1,14 @@
 """What is asked while something waits for the answer: SELECTs as text for the driver."""
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, and_, bindparam, func, literal_column, select
 
-from eventflow.model.status import BUSY, TaskAction, TaskStatus
+from eventflow.model.status import BUSY, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.columns import one_of
 from eventflow.store.compiled import table, text_of
+from eventflow.store.rows import ExecutionRow, RunRow
 
 _CURSOR, _DEDUP, _EVENT = table("cursor"), table("dedup"), table("event")
 _EXECUTION, _RUN, _RESULT = table("workflow_execution"), table("task_execution"), table("result")
@@ -78,6 +80,15 @@ LEASE = text_of(
         _CURSOR.c.holder_program,
     )
 )
+_EXECUTIONS = select(*(_EXECUTION.c[name] for name in ExecutionRow._fields))
+EXECUTION = text_of(_EXECUTIONS.where(_EXECUTION.c.id == bindparam("execution")))
+# The second condition is that of the index.
+SUB_EXECUTIONS = text_of(
+    _EXECUTIONS.where(
+        _EXECUTION.c.parent_execution_id == bindparam("parent"),
+        literal_column("parent_execution_id > 0"),
+    ).order_by(_EXECUTION.c.id)
+)
 EXECUTION_STATUS = text_of(
     select(_EXECUTION.c.status).where(_EXECUTION.c.id == bindparam("execution"))
 )
@@ -90,6 +101,12 @@ TASK_STATUS = _first_of(
     select(_RUN.c.status)
     .where(*_OF_TASK, _RUN.c.dropped == literal_column("0"))
     .order_by(_RUN.c.sequence_number.desc())
+)
+_RUNS = select(*(_RUN.c[name] for name in RunRow._fields)).order_by(_RUN.c.id)
+RUNS_OF = text_of(
+    _RUNS.where(
+        _RUN.c.workflow_execution_id == bindparam("execution"), _RUN.c.item < literal_column("0")
+    )
 )
 # A run that was taken over has the result of the one that brought it (S31).
 _ORIGIN = _RUN.alias("origin")
@@ -131,3 +148,31 @@ DRAWN = text_of(
         _VALUE.c.task_execution_id == bindparam("run"), _VALUE.c.name == bindparam("named")
     )
 )
+
+
+@cache
+def executions(workflow: bool, namespace: bool, statuses: frozenset[WorkflowStatus]) -> str:
+    """Executions, the newest first, of a workflow and a namespace if so and of any status if none.
+
+    Its parameters: the workflow and the namespace where there is one, and how many.
+    """
+    statement = _EXECUTIONS.order_by(_EXECUTION.c.id.desc())
+    if workflow:
+        statement = statement.where(_EXECUTION.c.workflow == bindparam("named"))
+    if namespace:
+        statement = statement.where(_EXECUTION.c.namespace == bindparam("space"))
+    if statuses:
+        statement = statement.where(literal_column(one_of("status", statuses)))
+    return text_of(statement) + " LIMIT ?"
+
+
+@cache
+def items(statuses: frozenset[TaskStatus]) -> str:
+    """Items of a mapped task, in their order, of any status if none.
+
+    Its parameters: the ids of the first and the last, and how many.
+    """
+    statement = _RUNS.where(_RUN.c.id.between(bindparam("first"), bindparam("last")))
+    if statuses:
+        statement = statement.where(literal_column(one_of("status", statuses)))
+    return text_of(statement) + " LIMIT ?"

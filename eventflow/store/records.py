@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 
 from eventflow.core.pools import NO_POOL
 from eventflow.core.world import Run, Timer
@@ -74,7 +73,7 @@ def _parent_of(row: ExecutionRow) -> ParentLink | None:
 def task_execution_of(
     row: RunRow,
     execution_type: ExecutionType,
-    log_path: Path | None,
+    log_path: str = "",
     *,
     counts: ItemCounts | None = None,
     shape: Shape | None = None,
@@ -102,7 +101,7 @@ def task_execution_of(
         trigger_turn=row.trigger_turn,
         reason=row.reason,
         # What was taken over has written nothing here.
-        log_path=str(log_path) if log_path is not None and row.taken_from is None else "",
+        log_path=log_path if row.taken_from is None else "",
         pool=row.pool,
         dropped=bool(row.dropped),
         taken_from=row.taken_from,

@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from eventflow.crashpoints import reach
 from eventflow.errors import StoreError
 from eventflow.store import data_tables, tables
 from eventflow.store.columns import Table
@@ -60,6 +61,7 @@ def prepare(path: Path, *, create: bool) -> None:
 def _make_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        reach("schema.file")
         folder = os.open(path.parent, os.O_RDONLY)
     except FileExistsError:
         return
@@ -113,13 +115,16 @@ def _make_tables(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path, timeout=5.0, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN EXCLUSIVE")
+        reach("schema.begun")
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         if application != APPLICATION_ID:
             for statement in _statements():
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        reach("schema.written")
         connection.execute("COMMIT")
+        reach("schema.committed")
 
 
 def _statements() -> list[str]:

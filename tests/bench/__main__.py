@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import chain, downtime, emitting, fanout, limits, mapped, startup, uplink
+from tests.bench import chain, downtime, emitting, fanout, limits, mapped, outage, startup, uplink
 
 Figures = dict[str, object]
 
@@ -22,6 +22,8 @@ def full() -> list[Callable[[Path], Figures]]:
         startup.run,
         downtime.run,
         uplink.run,
+        uplink.run_long,
+        outage.run,
     ]
 
 
@@ -34,6 +36,7 @@ def smoke() -> list[Callable[[Path], Figures]]:
         lambda folder: emitting.throughput(folder, seconds=0.5),
         downtime.run,
         lambda folder: uplink.run(folder, length=50, rounds=2),
+        lambda folder: outage.run(folder, rows=("off", "hanging"), rounds=1),
     ]
 
 
@@ -46,9 +49,12 @@ def faults(figures: Figures) -> list[str]:
     commits = figures.get("commits_per_task")
     if isinstance(commits, float) and commits > 1.5:
         found.append(f"{figures['bench']}: {commits} commits a step; it is to be one")
-    waited = figures.get("wall_hanging")
+    waited = figures.get("flow_hanging")
     if isinstance(waited, float) and waited > 3:  # a flow that waits for its platform shows as 100
         found.append(f"{figures['bench']}: a hanging platform costs {waited} times; it costs none")
+    begun = figures.get("first_ms_hanging")
+    if isinstance(begun, int) and begun > 1_000:  # a step that waits for the platform: 5 s
+        found.append(f"{figures['bench']}: with a hanging platform the first step takes {begun} ms")
     return found
 
 

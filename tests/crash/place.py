@@ -1,4 +1,4 @@
-"""Where a scheduler is killed: a folder, and the program that works in it."""
+"""A folder with a store, a workflow file and a journal, and the `serve` that works there."""
 
 import os
 import signal
@@ -15,11 +15,7 @@ DEADLINE_S = 60
 
 
 class Place:
-    """A folder with a store, a workflow file and a journal, and the `serve` that works there.
-
-    Args:
-        workflow: Text of the file; `{journal}` in it is the path of the journal.
-    """
+    """A folder with a store, a workflow file and a journal, and the `serve` that works there."""
 
     def __init__(self, folder: Path, workflow: str) -> None:
         self.folder = folder
@@ -29,8 +25,8 @@ class Place:
         (folder / "steps.py").write_text(workflow.format(journal=str(self.journal)))
         self._serve: subprocess.Popen[str] | None = None
 
-    def serve(self) -> None:
-        """Start `eventflow serve` and wait until it is ready."""
+    def serve(self, **variables: str) -> bool:
+        """Start `eventflow serve`; whether it has got as far as to be ready."""
         with (self.folder / "serve.log").open("a") as log:
             self._serve = subprocess.Popen(
                 [EVENTFLOW, "serve", "steps.py", "--store", self.url],
@@ -38,15 +34,30 @@ class Place:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                env={**os.environ, **variables},
             )
         assert self._serve.stdout is not None
         while "ready" not in (line := self._serve.stdout.readline()):
-            assert line, (self.folder / "serve.log").read_text()
+            if not line:
+                self._serve.wait(DEADLINE_S)
+                return False
+        return True
+
+    @property
+    def log(self) -> str:
+        """What `serve` has said about itself."""
+        return (self.folder / "serve.log").read_text()
+
+    @property
+    def ended(self) -> bool:
+        """Whether `serve` is gone."""
+        return self._serve is None or self._serve.poll() is not None
 
     def kill(self) -> None:
-        """kill -9 the scheduler; its children die with it."""
+        """kill -9 the scheduler, if it is there; its children die with it."""
         assert self._serve is not None
-        os.kill(self._serve.pid, signal.SIGKILL)
+        if not self.ended:
+            os.kill(self._serve.pid, signal.SIGKILL)
         self._serve.wait()
         if self._serve.stdout is not None:
             self._serve.stdout.close()

@@ -20,16 +20,16 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.mark.rule("S2", "S10", "S11", "S28")
 def test_a_scheduler_that_was_killed_goes_on_from_its_last_commit(place: Place) -> None:
-    place.serve()
+    assert place.serve(), place.log
     with RemoteClient(place.url) as remote:
         handle = ExecutionHandle(remote.client, command=remote.client.run("default", "steps"))
         execution_id = handle.id
         place.until(lambda: place.began("s1"), "s1 never began")
         place.kill()
-        place.serve()
+        assert place.serve(), place.log
         place.until(lambda: place.began("s3"), "s3 never began")
         place.kill()
-        place.serve()
+        assert place.serve(), place.log
 
         ended = handle.wait(DEADLINE_S)
 
@@ -45,14 +45,14 @@ def test_a_scheduler_that_was_killed_goes_on_from_its_last_commit(place: Place) 
 @pytest.mark.rule("S2")
 def test_what_was_acknowledged_before_a_kill_is_in_the_log_once(place: Place) -> None:
     acknowledged = place.folder / "acknowledged"
-    place.serve()
+    assert place.serve(), place.log
     with RemoteClient(place.url) as remote:
         for number in range(400):
             event = remote.client.emit("number", number, id=f"n{number}", sender="test")
             append_and_sync(acknowledged, f"{number} {event.offset}")
             if number in (100, 250):
                 place.kill()
-                place.serve()
+                assert place.serve(), place.log
         told = [tuple(map(int, line.split())) for line in acknowledged.read_text().splitlines()]
 
         stored = [(event.value, event.offset) for event in remote.store.read(keys=["number"])]

@@ -59,7 +59,7 @@ def begins(place: Place) -> Counter[int]:
 def test_a_scheduler_that_was_killed_in_a_map_goes_on_with_the_items_that_had_not_ended(
     place: Place,
 ) -> None:
-    place.serve()
+    assert place.serve(), place.log
     with RemoteClient(place.url) as remote:
         handle = ExecutionHandle(remote.client, command=remote.client.run("default", "steps"))
         execution_id = handle.id
@@ -72,7 +72,7 @@ def test_a_scheduler_that_was_killed_in_a_map_goes_on_with_the_items_that_had_no
             assert run.items.total == COUNT
             for done in remote.store.items(run.id, statuses=["SUCCESS"]):
                 ended.setdefault(done.item, begins(place)[done.item])
-            place.serve()
+            assert place.serve(), place.log
 
         assert handle.wait(DEADLINE_S).status == "SUCCESS"
 

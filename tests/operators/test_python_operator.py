@@ -52,6 +52,16 @@ def test_an_item_is_the_first_argument() -> None:
     workflow.validate()
 
 
+@pytest.mark.parametrize(
+    ("function", "arguments"), [(str.upper, ["a"]), (len, ["a"]), ("a".upper, []), (dict, [])]
+)
+def test_whatever_can_be_called_has_a_definition(function: Any, arguments: list[str]) -> None:
+    with Workflow("w") as workflow:
+        PythonOperator("one", function, arguments)
+
+    assert workflow.definition() == workflow.definition()
+
+
 def test_a_task_in_place_of_its_output_is_refused() -> None:
     with Workflow("w"):
         first = PythonOperator("first", double, [1])

@@ -106,12 +106,16 @@ class LocalPlatform:
         with self._news:
             assert self._news.wait_for(lambda: len(self.posts) >= posts, SOON_S), self.posts
 
-    def until_final(self) -> None:
-        """Wait until a final picture has come."""
+    def until_told(self, wanted: Callable[[Any], bool]) -> None:
+        """Wait until a picture has come that is like that."""
         with self._news:
             assert self._news.wait_for(
-                lambda: any(post.told["final"] for post in self.posts), SOON_S
-            )
+                lambda: any(wanted(post.told) for post in self.posts), SOON_S
+            ), self.posts
+
+    def until_final(self, run_id: str = "") -> None:
+        """Wait until the final picture of an execution has come, of that one if it is named."""
+        self.until_told(lambda told: told["final"] and run_id in ("", told["run_id"]))
 
 
 def answers(status: int, body: bytes = b"", **headers: str) -> Behaviour:

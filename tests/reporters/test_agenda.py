@@ -6,8 +6,8 @@ from datetime import datetime
 import pytest
 
 from eventflow import PythonOperator, TaskAction, Workflow
-from eventflow.reporters.agenda import MOST_RETRY_AFTER_S, SELDOM_S, Agenda
-from eventflow.reporters.picture import Picture, picture_of
+from eventflow.reporters.agenda import MOST_RETRY_AFTER_S, SELDOM_S, SETTLE_S, Agenda
+from eventflow.reporters.picture import Definition, Picture, picture_of
 from eventflow.testing import VirtualScheduler
 
 
@@ -37,13 +37,15 @@ class Told:
         for fact in self._scheduler.store.read(
             keys=("eventflow.task.**", "eventflow.workflow.**"), after=self._seen
         ):
-            self._book.mark(fact.workflow_execution_id or 0)
+            self._book.mark(
+                fact.workflow_execution_id or 0, _seconds(self._begin, self._scheduler.now)
+            )
             self._seen = fact.offset
             self.facts += 1
         now = _seconds(self._begin, self._scheduler.now)
         while (execution_id := self._book.due(now)) is not None:
             execution = self._scheduler.execution(execution_id)
-            picture = picture_of(self._scheduler.store, execution, self._workflow)
+            picture = picture_of(self._scheduler.store, execution, Definition(self._workflow))
             self.pictures.append((now, picture))
             accept(self._book, execution_id, now, fingerprint=hash(picture), final=picture.final)
 
@@ -75,14 +77,16 @@ def test_a_thousand_changes_in_a_minute_are_a_dozen_posts() -> None:
     assert len(told.pictures[-1][1].runs) == 600
 
 
-def test_the_first_is_due_at_once_and_a_change_meanwhile_after_the_interval() -> None:
+def test_the_first_is_due_a_moment_later_and_a_change_meanwhile_after_the_interval() -> None:
     book = agenda()
-    assert book.mark(1)
-    assert not book.mark(1)
+    assert book.mark(1, 99)
+    assert not book.mark(1, 99.5)
 
+    assert book.due(99.9) is None
+    assert book.wait(99) == SETTLE_S == 1
     assert book.due(100) == 1
     assert book.due(100) is None
-    book.mark(1)
+    book.mark(1, 100)
     accept(book, 1, 100)
 
     assert book.due(104.9) is None
@@ -91,18 +95,26 @@ def test_the_first_is_due_at_once_and_a_change_meanwhile_after_the_interval() ->
     assert book.wait(105) is None
 
 
+def test_the_moment_before_the_first_is_a_small_part_of_a_short_interval() -> None:
+    book = agenda(interval=0.5)
+
+    book.mark(1, 0)
+
+    assert book.wait(0) == 0.1
+
+
 def test_a_picture_that_takes_long_to_make_is_made_more_seldom() -> None:
     book = agenda()
 
     accept(book, 1, 0, cost=1.0)
-    book.mark(1)
+    book.mark(1, -SETTLE_S)
 
-    assert book.wait(0) == 50
+    assert book.wait(0) == 100
 
 
 def test_each_failure_doubles_the_rest_up_to_the_ceiling_and_an_answer_ends_it() -> None:
     book = agenda()
-    book.mark(1)
+    book.mark(1, -SETTLE_S)
 
     rests = []
     now = 0.0
@@ -133,8 +145,8 @@ def test_a_platform_may_ask_for_rest_within_bounds(asked: float, rest: float) ->
 
 def test_who_is_refused_waits_and_the_others_only_when_all_are() -> None:
     book = agenda()
-    book.mark(1)
-    book.mark(2)
+    book.mark(1, -SETTLE_S)
+    book.mark(2, -SETTLE_S)
 
     assert book.due(0) == 1
     book.refused(1, 0, all_are=False)
@@ -148,14 +160,14 @@ def test_who_is_refused_waits_and_the_others_only_when_all_are() -> None:
 
 def test_what_has_ended_and_was_told_is_not_told_again() -> None:
     book = agenda()
-    book.mark(1)
+    book.mark(1, -SETTLE_S)
     book.due(0)
-    book.mark(1)
+    book.mark(1, -SETTLE_S)
 
     accept(book, 1, 0, final=True)
 
     assert book.due(1_000) is None
-    assert not book.mark(1)
+    assert not book.mark(1, -SETTLE_S)
     assert not book.is_news(1, 5)
     assert book.open() == []
 
@@ -174,7 +186,7 @@ def test_nothing_in_it_grows_without_a_bound() -> None:
     book = agenda(capacity=10)
 
     for number in range(100):
-        book.mark(number)
+        book.mark(number, -SETTLE_S)
     assert book.dropped == 90
     assert book.open() == list(range(90, 100))
 
@@ -182,4 +194,4 @@ def test_nothing_in_it_grows_without_a_bound() -> None:
         accept(book, number, 0)
         accept(book, number + 1_000, 0, final=True)
     assert len(book.open()) == 20
-    assert book.mark(2_000)  # so long ago that it is forgotten
+    assert book.mark(2_000, -SETTLE_S)  # so long ago that it is forgotten

@@ -24,7 +24,7 @@ from local_platform import (
 
 from eventflow import PythonOperator, Scheduler, TaskAction, Workflow, emit, signals
 from eventflow.errors import EventflowError
-from eventflow.reporters import UplinkClient, UplinkConfig
+from eventflow.reporters import UplinkClient, UplinkConfig, agenda
 
 TOKEN = "correct-horse-battery"
 
@@ -88,6 +88,22 @@ def test_the_platform_gets_a_picture_at_once_and_the_last_one_when_the_scheduler
     assert [(run["key"], run["status"]) for run in last["runs"]] == [("1_wait_1", "SUCCESS")]
     assert platform.posts[-1].headers["Authorization"] == f"Bearer {TOKEN}"
     assert said(caplog) == []
+
+
+def test_an_execution_that_is_over_in_a_moment_is_told_of_once(
+    platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agenda, "SETTLE_S", 60)
+    with Scheduler("sqlite://") as scheduler:
+        UplinkClient(config(platform.url, interval=3600)).attach(scheduler)
+        for _ in range(3):
+            scheduler.run(chain()).wait(SOON_S)
+
+    assert [(post.told["run_id"], post.told["final"]) for post in platform.posts] == [
+        ("1", True),
+        ("2", True),
+        ("3", True),
+    ]
 
 
 def test_an_end_is_told_once_however_late_its_news_comes(platform: LocalPlatform) -> None:
@@ -275,7 +291,7 @@ def test_an_execution_that_is_not_wanted_stands_in_the_way_of_no_other(
         scheduler.run(chain()).wait(SOON_S)
         platform.until(posts=1)
         scheduler.run(chain(20)).wait(SOON_S)
-        platform.until_final()
+        platform.until_final("2")
         told_meanwhile = [post.told["run_id"] for post in platform.posts]
 
     assert told_meanwhile[0] == "1"
@@ -391,7 +407,7 @@ def test_a_workflow_of_a_failed_task_tells_its_error(platform: LocalPlatform) ->
 HANGING_PROCESS = """
 import sys, threading
 from eventflow import PythonOperator, Scheduler, Workflow
-from eventflow.reporters import UplinkClient, UplinkConfig
+from eventflow.reporters import UplinkClient, UplinkConfig, agenda
 
 with Workflow("w") as workflow:
     PythonOperator("t", int)

@@ -21,8 +21,8 @@ from eventflow import (
 from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure
 from eventflow.reporters import UplinkConfig
-from eventflow.reporters.lineage import upstreams
-from eventflow.reporters.picture import Picture, picture_of
+from eventflow.reporters.lineage import Ancestry
+from eventflow.reporters.picture import Definition, Picture, picture_of
 from eventflow.reporters.wire import Report, request_of
 from eventflow.testing import VirtualScheduler
 
@@ -30,7 +30,7 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def look(scheduler: VirtualScheduler, workflow: Workflow) -> Picture:
-    return picture_of(scheduler.store, scheduler.execution(), workflow)
+    return picture_of(scheduler.store, scheduler.execution(), Definition(workflow))
 
 
 def origins(picture: Picture) -> dict[str, list[str]]:
@@ -132,7 +132,7 @@ def test_an_event_that_comes_when_a_status_stands_leads_back_to_that_run() -> No
     scheduler.emit("go")
 
     assert origins(look(scheduler, workflow))["go_1"] == ["ready_1"]
-    assert upstreams(workflow, "go") == ("ready",)
+    assert Ancestry(workflow).upstreams("go") == ("ready",)
 
 
 def test_an_output_leads_back_to_the_run_whose_result_was_taken(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_an_output_leads_back_to_the_run_whose_result_was_taken(tmp_path: Path) 
         with Scheduler(store) as scheduler:
             ended = scheduler.run(workflow).wait(20)
             # Without the definition, outputs still tell.
-            for known in (workflow, None):
+            for known in (Definition(workflow), None):
                 picture = picture_of(scheduler.store, ended, known)
                 assert origins(picture)["sum_1"] == ["number_1", "other_1"]
 
@@ -291,6 +291,7 @@ def test_our_own_format_is_a_cloudevent_that_tells_attempts_errors_times_and_the
             "operator": "PythonOperator",
             "docs": told["tasks"][0]["docs"],
             "predecessors": [],
+            "mapped": False,
         }
     ]
 
@@ -312,7 +313,7 @@ def test_text_that_has_no_form_on_the_wire_does_not_stop_a_report() -> None:
         PythonOperator("t", lambda: 1 / 0)
     with Scheduler("sqlite://") as scheduler:
         ended = scheduler.run(workflow).wait(20)
-        picture = picture_of(_OddFailures(), ended, workflow)
+        picture = picture_of(_OddFailures(), ended, Definition(workflow))
 
     (run,) = sent(picture)[2]["data"]["runs"]
     assert run["error"]["message"] == "?" + "y" * 999 + "..."
@@ -326,3 +327,6 @@ class _OddFailures:
 
     def failures(self, task_execution_id: int) -> list[Any]:
         return [AttemptFailure(attempt=1, type_name="E", message="\ud800" + "y" * 2_000)]
+
+    def items(self, task_execution_id: int, *, limit: int = 1000) -> list[Any]:
+        return []

@@ -1,6 +1,7 @@
 """News of commits: signals after the fact, and what becomes of them when a receiver hangs."""
 
 import logging
+import queue
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +43,50 @@ def test_what_a_commit_changed_is_told_once_for_all_of_it() -> None:
     assert set(heard) == {frozenset([handle.id])}
     assert facts == 800
     assert len(heard) < facts
+
+
+def test_what_changed_is_told_at_once_and_then_together_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(news, "CALM_S", 60)
+    heard: list[frozenset[int]] = []
+    first, second = threading.Event(), threading.Event()
+    sender = SimpleNamespace()
+
+    def hears(_: object, execution_ids: frozenset[int]) -> None:
+        (second if heard else first).set()
+        heard.append(execution_ids)
+
+    with signals.executions_changed.connected_to(hears, sender=sender):
+        told = News(sender)
+        told.start()
+        told.tell(decisions("eventflow.task.w.t.SUCCESS", execution_id=1))
+        assert first.wait(SOON_S)
+        for execution_id in (2, 3, 2):
+            told.tell(decisions("eventflow.task.w.t.SUCCESS", execution_id=execution_id))
+        assert not second.wait(0.05)
+        told.stop(SOON_S)
+
+    assert heard == [frozenset([1]), frozenset([2, 3])]
+
+
+def test_what_changes_after_a_quiet_while_is_told_at_once_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(news, "CALM_S", 0.001)
+    heard: queue.SimpleQueue[frozenset[int]] = queue.SimpleQueue()
+    sender = SimpleNamespace()
+
+    def hears(_: object, execution_ids: frozenset[int]) -> None:
+        heard.put(execution_ids)
+
+    with signals.executions_changed.connected_to(hears, sender=sender):
+        told = News(sender)
+        told.start()
+        for execution_id in range(1, 200):
+            told.tell(decisions("eventflow.task.w.t.SUCCESS", execution_id=execution_id))
+            assert heard.get(timeout=SOON_S) == {execution_id}
+        told.stop(SOON_S)
 
 
 def test_a_commit_that_changed_no_execution_is_no_news_of_one() -> None:

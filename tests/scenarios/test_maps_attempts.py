@@ -70,6 +70,7 @@ def test_one_item_that_has_failed_fails_the_task_when_the_others_have_ended() ->
     assert run.reason == "1 of 4 items failed; item 2: RuntimeError: it was to fail"
     (failure,) = scheduler.store.failures(run.id)
     assert (failure.type_name, failure.message) == ("ItemsFailedError", run.reason)
+    assert scheduler.store._shelves.runs[run.id].failures == 1
     assert scheduler.status() == "FAILED"
 
 
