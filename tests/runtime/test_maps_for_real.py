@@ -44,6 +44,7 @@ def test_results_come_back_in_item_order_whatever_the_order_of_ending(
         assert handle.result("sums") == sums
         assert handle.result("whole") == [second, sums]
         run = next(task for task in ended.tasks if task.task_name == "second")
+        assert run.items.by_status == {"SUCCESS": COUNT - 1, "SKIPPED": 1}
         attempts = [item.attempt for item in scheduler.store.items(run.id)]
         assert attempts == [1, 2, 1, 2, 1]
         for item in scheduler.store.items(run.id):
