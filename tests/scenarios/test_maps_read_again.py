@@ -23,6 +23,8 @@ from scenario_tasks import Work
 
 from eventflow import Workflow
 from eventflow.errors import DefinitionError
+from eventflow.executors.port import AttemptKey
+from eventflow.runtime.left import lost_attempts
 from eventflow.testing import VirtualScheduler
 
 pytestmark = pytest.mark.rule("S43", "S10")
@@ -164,4 +166,25 @@ def test_a_map_whose_code_is_not_at_hand_is_parked_and_goes_on_when_it_is() -> N
     tell(scheduler, items(scheduler)[1], SUCCESS)
 
     assert result(scheduler) == ["first", "told", "last"]
+    assert scheduler.runs("b") == [(1, OK)]
+
+
+@pytest.mark.rule("S28")
+def test_items_of_which_nothing_was_found_are_lost_and_the_task_itself_is_not() -> None:
+    scheduler = over(4, max_active_items=2)
+    scheduler.outcome("b", SUCCESS)
+    for _ in range(2):
+        scheduler.outcome("b", RUNNING)
+    scheduler.run()
+    scheduler.restart_scheduler()
+
+    found = lost_attempts(scheduler._loop.world, set(), counted=True)
+
+    assert [report.key for report in found] == [
+        AttemptKey(item.id, 1) for item in items(scheduler)[1:3]
+    ]
+    for report in found:
+        scheduler._loop.inbox.put(report)
+    scheduler.run_until_idle()
+    assert paths(scheduler)[1] == [*OK[:3], "RETRYING", *OK[1:]]
     assert scheduler.runs("b") == [(1, OK)]
