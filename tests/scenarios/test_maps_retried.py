@@ -320,3 +320,18 @@ def test_the_retry_of_a_retry_takes_over_from_a_map_over_what_was_taken_over() -
     assert elements(scheduler) == ["x", "y", "z", "x", "y", "y"]
     assert result(scheduler) == ["SUCCESS"] * 3
     assert stand(scheduler, "b", 2) == ["SUCCESS", "FAILED", "SUCCESS"]
+
+
+def test_behind_a_run_that_was_to_start_anew_nothing_is_taken_over() -> None:
+    scheduler = partly("ok", "bad")
+    count = scheduler._unheld
+    scheduler._unheld = lambda order: None
+    scheduler.retry(1)
+    scheduler.restart_task(2, "b")
+    scheduler.stop_workflow(2)
+    scheduler._unheld = count
+
+    scheduler.retry(2)
+
+    assert [number for number, _ in scheduler.runs("b", 2)] == [1, 2]
+    assert handed(scheduler)[2:] == [(0,), (1,)]
