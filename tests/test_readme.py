@@ -88,7 +88,7 @@ def test_every_command_of_the_tour_does_what_the_tour_says(
     assert "charged 12.5" in printed["eventflow execution logs 1"]
     assert "packed" in printed["eventflow execution logs 1"]
     assert "orders.paid" in printed["eventflow event list"]
-    assert "3 items" in printed["eventflow run many.py --store many.db"]
+    assert "3/3 items" in printed["eventflow run many.py --store many.db"]
 
 
 def _wait_for_executions(remote: RemoteClient) -> None:
