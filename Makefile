@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures crash check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures long check bench bench-smoke rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
@@ -19,8 +19,8 @@ test: $(VENV)/.dev
 test-pictures: $(VENV)/.dev
 	$(BIN)/pytest -q tests/model/check_pictures.py
 
-crash: $(VENV)/.dev
-	$(BIN)/pytest -n 2 -q -m long tests/crash
+long: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -q -m long
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -11,7 +11,8 @@ import pytest
 
 from eventflow import PythonOperator, Scheduler, Workflow, current_context
 
-pytestmark = pytest.mark.rule("S43")
+# The table of what was lost elsewhere, 200 times each.
+pytestmark = [pytest.mark.rule("S43"), pytest.mark.long]
 RUNS = 200
 AT_ONCE = 8
 SOON_S = 60
