@@ -3,7 +3,7 @@
 import contextvars
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventflow.errors import DefinitionError, FlowDefinitionError
 from eventflow.flow.axes import Axis, Opened, Plan, Source, plans_of
@@ -40,11 +40,20 @@ class Compiled:
     counters: Mapping[str, str]
 
 
+class _Settings(NamedTuple):
+    """What is set for all steps, for those with items, and for the workflow."""
+
+    for_all: Mapping[str, Any]
+    for_many: Mapping[str, Any]
+    of_workflow: Mapping[str, Any]
+
+
 def compile_flow(
     graph: FlowGraph,
     find_run: FindRun,
     *,
     name: str,
+    for_all: Mapping[str, Any] | None = None,
     for_many: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Compiled:
@@ -52,7 +61,8 @@ def compile_flow(
 
     Args:
         find_run: Gives the run that an attempt belongs to.
-        for_many: Settings of steps that have items and do not say otherwise.
+        for_all: Settings of steps that do not say otherwise.
+        for_many: The same, of steps that have items.
         settings: Of the workflow.
 
     Raises:
@@ -61,7 +71,11 @@ def compile_flow(
     try:
         # In a context of its own: a flow may be made where a workflow is open.
         compiled: Compiled = contextvars.Context().run(
-            _compile, graph, find_run, name, dict(for_many or {}), dict(settings or {})
+            _compile,
+            graph,
+            find_run,
+            name,
+            _Settings(for_all or {}, for_many or {}, settings or {}),
         )
     except FlowDefinitionError:
         raise
@@ -74,12 +88,11 @@ def _compile(
     graph: FlowGraph,
     find_run: FindRun,
     name: str,
-    for_many: dict[str, Any],
-    of_workflow: dict[str, Any],
+    given: "_Settings",
 ) -> Compiled:
     plans = plans_of(graph)
     counters: dict[str, str] = {}
-    with Workflow(name, **{"max_active": _MANY, **of_workflow}) as workflow:
+    with Workflow(name, **{"max_active": _MANY, **given.of_workflow}) as workflow:
         for step in graph:
             plan = plans[step.id]
             places = [place_of_value(plan.taken[edge.source]) for edge in step.data]
@@ -87,7 +100,8 @@ def _compile(
             if callable(step.repetitions):
                 counter = CountOperator(_free(graph, step), step, _whole(plan), find_run)
                 counters[step.id] = counter.name
-            settings = {**(for_many if plan.axes else {}), **step.marks.settings}
+            for_many = given.for_many if plan.axes else {}
+            settings = {**given.for_all, **for_many, **step.marks.settings}
             made = AppStepOperator if step.marks.app is not None else StepOperator
             operator = made(step, places, find_run, **settings)
             if plan.axes:

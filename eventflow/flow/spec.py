@@ -27,6 +27,9 @@ from eventflow.runtime.scheduler import Scheduler
 from eventflow.settings import store_url
 from eventflow.store.places import path_of
 
+# A flow is run by a person, who may kill and run it again as often as it takes.
+_MAX_LOST = 1000
+
 
 class FlowType(ABCMeta):
     """The type of flows: no step of a class body may be written over by another."""
@@ -172,7 +175,7 @@ class FlowSpec(metaclass=FlowType):
 
     def start(self) -> FlowRun:
         """Start a run, and give a handle on it: `wait`, `stop`, `status`, `get_result`."""
-        finder, compiled = self._compile()
+        finder, compiled = self._compile(for_all={"max_lost": _MAX_LOST})
         lease = Lease(
             scheduler=self._scheduler,
             store=self._store,
@@ -219,13 +222,20 @@ class FlowSpec(metaclass=FlowType):
         """The nodes of the newest run (FlowRun.nodes)."""
         return self.newest_run.nodes(step) if self.newest_run is not None else []
 
-    def _compile(self, **settings: Any) -> tuple[Finder, Compiled]:
+    def _compile(
+        self, *, for_all: Mapping[str, Any] | None = None, **settings: Any
+    ) -> tuple[Finder, Compiled]:
         finder = Finder(self, self.graph)
         for_many: dict[str, Any] = {"on_item_failure": "stop" if self._fail_fast else "finish"}
         if self._max_items is not None:
             for_many["max_items"] = self._max_items
         compiled = compile_flow(
-            self.graph, finder, name=self.name, for_many=for_many, settings=settings
+            self.graph,
+            finder,
+            name=self.name,
+            for_all=for_all,
+            for_many=for_many,
+            settings=settings,
         )
         finder.plans = compiled.plans
         return finder, compiled

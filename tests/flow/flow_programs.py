@@ -25,8 +25,10 @@ class Resumed(FlowSpec):
     def work(self, item: dict[str, object]) -> int:
         folder, number = str(item["folder"]), int(str(item["number"]))
         note(folder, f"work-{number}")
-        if number == 5 and not (Path(folder) / "died").exists():
-            (Path(folder) / "died").touch()
+        died = Path(folder) / "died"
+        deaths = len(died.read_text()) if died.exists() else -1
+        if number == 5 and deaths < ("--often" in sys.argv and 5):
+            died.write_text("x" * (deaths + 1))
             os.kill(os.getpid(), 9)
         if number > 5 and "--first" in sys.argv:
             current_context().wait(60)

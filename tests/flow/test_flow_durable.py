@@ -46,6 +46,16 @@ def test_a_killed_flow_goes_on_from_its_last_finished_items(tmp_path: Path) -> N
     assert journal(tmp_path) == before + again
 
 
+def test_a_flow_may_be_killed_as_often_as_it_takes(tmp_path: Path) -> None:
+    codes = [run_program(tmp_path, "--often").returncode for _ in range(6)]
+
+    ended = run_program(tmp_path, "--often")
+
+    assert codes == [-9] * 6
+    assert ended.stdout == f"1 {10 * sum(range(flow_programs.ITEMS))}\n", ended.stderr
+    assert journal(tmp_path)["work-5"] == 7
+
+
 def test_a_flow_that_ended_is_not_resumed(tmp_path: Path) -> None:
     (tmp_path / "died").touch()
 
