@@ -1,44 +1,39 @@
-"""What must be so of the items of mapped tasks after every commit (S43): see `invariants.py`.
+"""What must be so of mapped tasks and their items (S43).
 
 Which tasks are mapped, and how, is asked of the definition that the snapshot has.
 """
 
 import json
 import sqlite3
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
 
-from eventflow.model.status import ALIVE
+from eventflow.store.checks import KEEP_A_COPY, LOOK_AT_IT, STOP_IT, check, each
 
-_ALIVE = "(" + ", ".join(f"'{status}'" for status in sorted(ALIVE)) + ")"
-# Every run of a task, not of an item, with what its definition says about maps.
+# Every run of a task, not of an item, with what its definition says about maps. Each definition is
+# read once, not once for each of its runs.
 _MAPS = (
-    "WITH map AS (SELECT run.*, task.value -> 'mapped' IS NOT NULL mapped,"
+    "WITH defined AS MATERIALIZED (SELECT snapshot.hash, task.value ->> 'task' task,"
+    " task.value -> 'mapped' IS NOT NULL mapped,"
     " COALESCE(task.value -> 'settings' ->> 'max_active_items', 1000) most,"
     " COALESCE(task.value -> 'settings' ->> 'on_item_failure', 'finish') policy"
+    " FROM snapshot JOIN json_each(snapshot.definition, '$.tasks') task),"
+    " map AS (SELECT run.*, defined.mapped, defined.most, defined.policy"
     " FROM task_execution run"
     " JOIN workflow_execution execution ON execution.id = run.workflow_execution_id"
-    " JOIN snapshot ON snapshot.hash = execution.snapshot"
-    " JOIN json_each(snapshot.definition, '$.tasks') task ON task.value ->> 'task' = run.task"
+    " JOIN defined ON defined.hash = execution.snapshot AND defined.task = run.task"
     " WHERE run.parent = 0),"
     " item AS (SELECT * FROM task_execution WHERE parent > 0) "
 )
 
 
-def _ask(connection: sqlite3.Connection, question: str) -> list[tuple[Any, ...]]:
-    return connection.execute(_MAPS + question.replace(":ALIVE", _ALIVE)).fetchall()
-
-
-def counted_maps_have_their_items(connection: sqlite3.Connection) -> list[str]:
-    """As many rows as were counted, their ids and numbers in a row; all of it in one commit."""
-    rows = _ask(
-        connection,
+@check("S43", "A map that was counted has as many items, their ids and numbers in a row")
+def counted_maps_have_their_items(connection: sqlite3.Connection) -> Iterator[str]:
+    question = (
         "SELECT map.id, map.items, COUNT(item.id), MIN(item.id), MAX(item.id),"
         " MIN(item.item), MAX(item.item), COUNT(DISTINCT item.id - item.item)"
-        " FROM map LEFT JOIN item ON item.parent = map.id WHERE map.items IS NOT NULL GROUP BY 1",
+        " FROM map LEFT JOIN item ON item.parent = map.id WHERE map.items IS NOT NULL GROUP BY 1"
     )
-    faults = []
-    for run_id, told, *found in rows:
+    for run_id, told, *found in connection.execute(_MAPS + question):
         kept = json.loads(told)
         count, first = 1, kept["first"]
         for counts in kept["levels"]:
@@ -47,86 +42,95 @@ def counted_maps_have_their_items(connection: sqlite3.Connection) -> list[str]:
         if count:
             expected = [count, first, first + count - 1, 0, count - 1, 1]
         if found != expected:
-            faults.append(f"items of map {run_id}: {found}, and not {expected}")
-    return faults
+            yield (
+                f"run {run_id} has {found[0]} items, ids from {found[1]} to {found[2]}, numbers "
+                f"from {found[3]} to {found[4]}; it was counted to {count}, ids from {first}"
+            )
 
 
-def maps_are_counted_before_they_run(connection: sqlite3.Connection) -> list[str]:
-    """A map has items from RUNNING on, and no other task ever has.
-
-    One that was refused, or stopped before it was counted, has none; nor has one that was taken
-    over, whose items are those of the run that brought its result.
-    """
-    rows = _ask(
+@check("S43", "A mapped task has items from RUNNING on, and no other ever has")
+def maps_are_counted_before_they_run(connection: sqlite3.Connection) -> Iterator[str]:
+    # One that was refused, or stopped before it was counted, has none; nor has one that was taken
+    # over, whose items are those of the run that brought its result.
+    yield from each(
         connection,
-        "SELECT id, task, status, mapped, items FROM map WHERE"
+        "run {} of task {!r} is {}; mapped: {}, counted: {}",
+        "SELECT id, task, status, mapped, items IS NOT NULL FROM map WHERE"
         " CASE WHEN NOT mapped OR taken_from IS NOT NULL THEN items IS NOT NULL"
         " ELSE (status IN ('INIT', 'QUEUED') AND items IS NOT NULL) OR"
         " (status IN ('RUNNING', 'STOPPING', 'RESTARTING', 'SUCCESS') AND items IS NULL)"
         " OR status IN ('SKIPPED', 'RETRYING') END",
+        given=_MAPS,
     )
-    return [f"run, task, status, whether it is a map, its items: {row}" for row in rows]
 
 
-def items_are_of_a_map(connection: sqlite3.Connection) -> list[str]:
-    """Of one of their execution, task and sequence number; what a map says, no item says again."""
-    rows = _ask(
+@check("S43", "An item is of a map of its execution, task and sequence number")
+def items_are_of_a_map(connection: sqlite3.Connection) -> Iterator[str]:
+    # What the map says, no item says again.
+    yield from each(
         connection,
+        "item {} is of run {}; a map like that: {}",
         "SELECT item.id, item.parent, map.id FROM item LEFT JOIN map ON"
         " map.id = item.parent AND map.items IS NOT NULL AND map.task = item.task"
         " AND map.workflow_execution_id = item.workflow_execution_id"
         " AND map.sequence_number = item.sequence_number AND map.trigger_turn = item.trigger_turn"
         " WHERE map.id IS NULL OR item.items IS NOT NULL OR item.inputs IS NOT NULL"
         " OR item.dropped OR item.started_by <> 'map' OR item.item < 0",
+        given=_MAPS,
     )
-    return [f"item, its parent, the map that was found: {row}" for row in rows]
 
 
-def maps_live_as_long_as_their_items(connection: sqlite3.Connection) -> list[str]:
-    """While one of them has not ended, and no longer: no item outlives its map."""
-    rows = _ask(
+@check("S43", "A map is alive while one of its items is, and no longer", remedy=STOP_IT)
+def maps_live_as_long_as_their_items(connection: sqlite3.Connection) -> Iterator[str]:
+    yield from each(
         connection,
+        "run {} is {}, and {} of its items are alive",
         "SELECT map.id, map.status, COUNT(item.id) FROM map"
         " LEFT JOIN item ON item.parent = map.id AND item.status IN :ALIVE"
         " WHERE map.items IS NOT NULL GROUP BY 1"
         " HAVING (map.status IN :ALIVE) <> (COUNT(item.id) > 0)",
+        given=_MAPS,
     )
-    return [f"map, its status, how many of its items are alive: {row}" for row in rows]
 
 
-def maps_end_as_their_items_do(connection: sqlite3.Connection) -> list[str]:
-    """SUCCESS when each item has succeeded or was skipped; FAILED, with a failure, when one has
-    failed; else somebody has stopped it.
-    """
-    rows = _ask(
+@check("S43", "A map ends as its items do", remedy=LOOK_AT_IT)
+def maps_end_as_their_items_do(connection: sqlite3.Connection) -> Iterator[str]:
+    # SUCCESS when each has succeeded or was skipped; FAILED, with a failure, when one has failed;
+    # else somebody has stopped it.
+    yield from each(
         connection,
+        "run {} is {}, and its items are {}",
         "SELECT map.id, map.status, GROUP_CONCAT(DISTINCT item.status) FROM map"
         " LEFT JOIN item ON item.parent = map.id WHERE map.items IS NOT NULL GROUP BY 1 HAVING"
         " (map.status = 'SUCCESS' AND SUM(item.status NOT IN ('SUCCESS', 'SKIPPED')) > 0)"
         " OR (map.status = 'FAILED' AND (SUM(item.status = 'FAILED') = 0 OR NOT EXISTS"
         "  (SELECT 1 FROM attempt_failure WHERE task_execution_id = map.id"
         "   AND type_name = 'ItemsFailedError')))",
+        given=_MAPS,
     )
-    return [f"map, its status, those of its items: {row}" for row in rows]
 
 
-def no_item_begins_behind_a_failure_that_stops(connection: sqlite3.Connection) -> list[str]:
-    """Where one failure stops the others, each that is alive has been told to stop."""
-    rows = _ask(
+@check(
+    "S43", "Where one failure stops the other items, each that is alive was told", remedy=STOP_IT
+)
+def no_item_begins_behind_a_failure_that_stops(connection: sqlite3.Connection) -> Iterator[str]:
+    yield from each(
         connection,
+        "the items of run {} are to stop, and item {} is {}",
         "SELECT map.id, alive.id, alive.status FROM map JOIN item alive"
         " ON alive.parent = map.id AND alive.status IN :ALIVE AND alive.status <> 'STOPPING'"
         " WHERE (map.policy = 'stop' AND EXISTS"
         "  (SELECT 1 FROM item WHERE parent = map.id AND status = 'FAILED'))"
         " OR map.status IN ('STOPPING', 'RESTARTING')",
+        given=_MAPS,
     )
-    return [f"map whose items are to stop, item, its status: {row}" for row in rows]
 
 
-def as_many_items_are_active_as_may(connection: sqlite3.Connection) -> list[str]:
-    """No more than `max_active_items`; fewer only when none waits. They begin in item order."""
-    rows = _ask(
+@check("S43", "As many items are active as may, and they begin in their order", remedy=STOP_IT)
+def as_many_items_are_active_as_may(connection: sqlite3.Connection) -> Iterator[str]:
+    yield from each(
         connection,
+        "run {} may have {} items active: {} are, {} wait, the first as number {}; {} has begun",
         "SELECT map.id, map.most,"
         " SUM(item.status IN :ALIVE AND item.status <> 'INIT') active,"
         " SUM(item.status = 'INIT') waiting,"
@@ -134,70 +138,74 @@ def as_many_items_are_active_as_may(connection: sqlite3.Connection) -> list[str]
         " MAX(item.item) FILTER (WHERE item.status <> 'INIT' AND item.taken_from IS NULL) last"
         " FROM map JOIN item ON item.parent = map.id GROUP BY 1"
         " HAVING active > map.most OR (waiting > 0 AND active < map.most) OR last > next",
+        given=_MAPS,
     )
-    return [f"map, most, active items, waiting ones, next, last that began: {row}" for row in rows]
 
 
-def nothing_is_ordered_of_a_map(connection: sqlite3.Connection) -> list[str]:
-    """No executor holds it and no clock runs for it: its items have orders, slots and timers."""
-    rows = _ask(
+@check("S43", "Nothing is ordered or due for a map: its items have orders, slots and timers")
+def nothing_is_ordered_of_a_map(connection: sqlite3.Connection) -> Iterator[str]:
+    yield from each(
         connection,
+        "run {} is {}, with pool {!r}, order {}, timer {!r}",
         "SELECT map.id, map.status, map.pool, outbox.action, timer.key FROM map"
         " LEFT JOIN outbox ON outbox.task_execution_id = map.id AND map.items IS NOT NULL"
         " LEFT JOIN timer ON timer.task_execution_id = map.id"
         " WHERE map.mapped AND (outbox.action IS NOT NULL OR timer.key IS NOT NULL"
         "  OR map.pool <> '' OR map.attempt <> 1)",
+        given=_MAPS,
     )
-    return [f"map, status, pool, order, timer: {row}" for row in rows]
 
 
-def idle_items_hold_nothing(connection: sqlite3.Connection) -> list[str]:
-    """One that has not begun or has ended has no order, no timer, and never had an attempt more."""
-    rows = _ask(
+@check("S43", "An item that has not begun, or has ended, has no order and no timer", remedy=STOP_IT)
+def idle_items_hold_nothing(connection: sqlite3.Connection) -> Iterator[str]:
+    yield from each(
         connection,
+        "item {} is {}, with order {}, timer {!r}",
         "SELECT item.id, item.status, outbox.action, timer.key FROM item"
         " LEFT JOIN outbox ON outbox.task_execution_id = item.id"
         " LEFT JOIN timer ON timer.task_execution_id = item.id"
         " WHERE (item.status = 'INIT' OR item.status NOT IN :ALIVE)"
         " AND (outbox.action IS NOT NULL OR timer.key IS NOT NULL)",
+        given=_MAPS,
     )
-    return [f"item, status, order, timer: {row}" for row in rows]
 
 
-def a_map_keeps_no_result(connection: sqlite3.Connection) -> list[str]:
-    """Its result is that of its items, where each stands by itself."""
-    rows = _ask(
+@check("S43", "The result of a map is that of its items, and none of its own", remedy=LOOK_AT_IT)
+def a_map_keeps_no_result(connection: sqlite3.Connection) -> Iterator[str]:
+    yield from each(
         connection,
-        "SELECT map.id, result.value FROM map"
-        " JOIN result ON result.task_execution_id = map.id WHERE map.mapped",
+        "run {} has a result of its own",
+        "SELECT map.id FROM map JOIN result ON result.task_execution_id = map.id WHERE map.mapped",
+        given=_MAPS,
     )
-    return [f"map, its own result: {row}" for row in rows]
 
 
-def items_are_taken_over_from_the_same_item(connection: sqlite3.Connection) -> list[str]:
-    """What an item has taken over was brought by that item of an earlier run of the task."""
-    rows = _ask(
+@check("S43", "An item takes over only what the same item of an earlier run has brought")
+def items_are_taken_over_from_the_same_item(connection: sqlite3.Connection) -> Iterator[str]:
+    yield from each(
         connection,
-        "SELECT item.id, item.item, origin.item, origin.task, result.value FROM item"
-        " LEFT JOIN task_execution origin ON origin.id = item.taken_from"
+        "item {} is {}, number {}; it took over from {}, which is number {} of task {!r}",
+        "SELECT item.id, item.status, item.item, item.taken_from, origin.item, origin.task"
+        " FROM item LEFT JOIN task_execution origin ON origin.id = item.taken_from"
         " LEFT JOIN result ON result.task_execution_id = origin.id"
         " WHERE item.taken_from IS NOT NULL AND (origin.item IS NOT item.item"
         " OR origin.task <> item.task OR result.value IS NULL OR item.status <> 'SUCCESS')",
+        given=_MAPS,
     )
-    return [f"item, number, that of its origin, task, result: {row}" for row in rows]
 
 
-def moves_of_items_are_no_facts(connection: sqlite3.Connection) -> list[str]:
-    """Rules see the task alone."""
-    rows = connection.execute(
+@check("S43", "Rules see the task alone: no fact is about an item", remedy=KEEP_A_COPY)
+def moves_of_items_are_no_facts(connection: sqlite3.Connection) -> Iterator[str]:
+    yield from each(
+        connection,
+        "event {}, {}, is about item {}",
         "SELECT event.offset, event.key, item.id FROM event"
         " JOIN task_execution item ON item.id = event.value ->> 'task_execution_id'"
-        " WHERE event.key GLOB 'eventflow.task.*' AND item.parent > 0"
+        " WHERE event.key GLOB 'eventflow.task.*' AND item.parent > 0",
     )
-    return [f"fact about an item: {row}" for row in rows]
 
 
-ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
+CHECKS = (
     counted_maps_have_their_items,
     maps_are_counted_before_they_run,
     items_are_of_a_map,
