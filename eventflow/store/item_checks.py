@@ -119,8 +119,8 @@ def no_item_begins_behind_a_failure_that_stops(connection: sqlite3.Connection) -
         "the items of run {} are to stop, and item {} is {}",
         "SELECT map.id, alive.id, alive.status FROM map JOIN item alive"
         " ON alive.parent = map.id AND alive.status IN :ALIVE AND alive.status <> 'STOPPING'"
-        " WHERE (map.policy = 'stop' AND EXISTS"
-        "  (SELECT 1 FROM item WHERE parent = map.id AND status = 'FAILED'))"
+        " WHERE (map.policy = 'stop' AND map.id IN"
+        "  (SELECT parent FROM item WHERE status = 'FAILED'))"
         " OR map.status IN ('STOPPING', 'RESTARTING')",
         given=_MAPS,
     )

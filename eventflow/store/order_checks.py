@@ -6,19 +6,31 @@ from collections.abc import Iterator
 from eventflow.store.checks import LOOK_AT_IT, STOP_IT, check, each
 
 
+def _of_no_attempt(connection: sqlite3.Connection, action: str) -> Iterator[str]:
+    """Orders that are not of their run's latest attempt."""
+    rows = connection.execute(
+        "SELECT waits.attempt, waits.task_execution_id, run.status, run.attempt"
+        " FROM outbox waits LEFT JOIN task_execution run ON run.id = waits.task_execution_id"
+        " WHERE waits.action = ? AND run.attempt IS NOT waits.attempt",
+        (action,),
+    )
+    for attempt, run_id, status, latest in rows:
+        yield f"a {action} waits for attempt {attempt} of run {run_id}, {status} in {latest}"
+
+
 @check("9", "A START waits in the outbox if and only if its attempt is QUEUED", remedy=STOP_IT)
 def starts_are_of_queued_attempts(connection: sqlite3.Connection) -> Iterator[str]:
     # One that waits for a slot has none yet.
     yield from each(
         connection,
         "run {} is {} in attempt {}, and a START waits for attempt {}",
-        "SELECT COALESCE(run.id, start.task_execution_id), run.status, run.attempt, start.attempt"
-        " FROM task_execution run"
-        " FULL JOIN (SELECT * FROM outbox WHERE action = 'START') start"
-        " ON start.task_execution_id = run.id AND start.attempt = run.attempt"
-        " WHERE (run.status IS 'QUEUED' AND run.reason NOT LIKE 'waits for a slot of pool %')"
+        "SELECT run.id, run.status, run.attempt, start.attempt FROM task_execution run"
+        " LEFT JOIN outbox start ON start.action = 'START'"
+        " AND start.task_execution_id = run.id AND start.attempt = run.attempt"
+        " WHERE (run.status = 'QUEUED' AND run.reason NOT LIKE 'waits for a slot of pool %')"
         " <> (start.attempt IS NOT NULL)",
     )
+    yield from _of_no_attempt(connection, "START")
 
 
 @check("9", "A STOP waits in the outbox if and only if its run leaves or timed out", remedy=STOP_IT)
@@ -27,15 +39,15 @@ def stops_are_of_attempts_that_end(connection: sqlite3.Connection) -> Iterator[s
     yield from each(
         connection,
         "run {} is {}, timed out: {}, and a STOP waits for attempt {}",
-        "SELECT COALESCE(run.id, stop.task_execution_id), run.status, run.timed_out, stop.attempt"
-        " FROM task_execution run"
-        " FULL JOIN (SELECT * FROM outbox WHERE action = 'STOP') stop"
-        " ON stop.task_execution_id = run.id AND stop.attempt = run.attempt"
+        "SELECT run.id, run.status, run.timed_out, stop.attempt FROM task_execution run"
+        " LEFT JOIN outbox stop ON stop.action = 'STOP'"
+        " AND stop.task_execution_id = run.id AND stop.attempt = run.attempt"
         " WHERE (run.status IN ('STOPPING', 'RESTARTING') OR (run.status = 'RUNNING' AND"
-        " run.timed_out)) IS NOT (stop.attempt IS NOT NULL)"
+        " run.timed_out)) <> (stop.attempt IS NOT NULL)"
         " AND (stop.attempt IS NOT NULL OR run.id NOT IN"
         " (SELECT parent_task_execution_id FROM workflow_execution) AND run.items IS NULL)",
     )
+    yield from _of_no_attempt(connection, "STOP")
 
 
 def pools_in_use(connection: sqlite3.Connection) -> dict[tuple[str, str], tuple[int, int]]:
