@@ -89,7 +89,7 @@ class SqliteLedger:
             os.close(lock)
 
     def holder(self) -> Held | None:
-        if self._lock is None and _is_free(self._lock_path):
+        if self._lock is None and not is_held(self._lock_path):
             return None
         return self._held()
 
@@ -198,16 +198,17 @@ def _take_lock(lock: int) -> bool:
     return False
 
 
-def _is_free(path: Path) -> bool:
+def is_held(path: Path) -> bool:
+    """Whether a scheduler has the lock in this file."""
     if not path.exists():
-        return True
+        return False
     lock = _open_lock(path)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    else:
         return True
+    else:
+        return False
     finally:
         os.close(lock)
 

@@ -58,6 +58,18 @@ def prepare(path: Path, *, create: bool) -> None:
     _check_header(path, header, size)
 
 
+def is_store(path: Path) -> bool:
+    """Whether the file at `path` is stamped as a store, of whatever version."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
+        return False
+    (application,) = struct.unpack(">68xI28x", header)
+    return bool(application == APPLICATION_ID)
+
+
 def _make_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

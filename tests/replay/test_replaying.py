@@ -99,6 +99,7 @@ def test_what_a_scheduler_has_written_replays_equal(store: Path) -> None:
     assert (found.events > 20, found.decisions > 4, found.asked) == (True, True, 2)
 
 
+@pytest.mark.spoils
 @pytest.mark.parametrize(
     ("statement", "where"),
     [
@@ -197,6 +198,7 @@ def test_a_core_that_fails_ends_the_replay_and_is_told(
     assert difference.now == "ZeroDivisionError('in the core')"
 
 
+@pytest.mark.spoils
 def test_a_log_that_does_not_begin_at_its_first_turn_is_refused(store: Path) -> None:
     change(store, "DELETE FROM event WHERE turn = 1")
 

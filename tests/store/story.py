@@ -24,6 +24,7 @@ from eventflow.model.event import Event
 from eventflow.model.operator import Operator
 from eventflow.model.workflow import Workflow, content_hash
 from eventflow.runtime.retrying import picture_of
+from eventflow.store.listed import SnapshotRecord
 from eventflow.store.ports import Batch, Loaded, Store
 
 START = datetime(2025, 3, 1, 12, 0, 0, 123_457, tzinfo=UTC)
@@ -81,6 +82,18 @@ class Story:
     def register(self, workflow: Workflow) -> Plan:
         plan = plan_of(workflow, content_hash(workflow.definition()))
         self.plans[plan.snapshot] = plan
+        for store in self.stores:
+            store.keep_snapshot(
+                SnapshotRecord(
+                    hash=plan.snapshot,
+                    namespace=plan.namespace,
+                    workflow=plan.name,
+                    folder="",
+                    entry="",
+                    definition=workflow.definition(),
+                    created_at=self.clock.now(),
+                )
+            )
         self.world.learn(plan)
         self.command("register", snapshot=plan.snapshot)
         return plan
@@ -121,7 +134,7 @@ class Story:
             "attempt": run.attempt,
             **more,
         }
-        result = value.pop("result", None)
+        result = value.pop("result", "null" if kind == "success" else None)
         report = event(
             f"eventflow.report.{kind}",
             value,

@@ -290,6 +290,7 @@ def test_due_times_that_were_skipped_were_not_fired(held: Store, clock: StillClo
     assert held.last_fired(schedule.key) is None
 
 
+@pytest.mark.spoils
 @pytest.mark.rule("S39")
 def test_workflow_data_is_set_read_and_deleted(store: Store) -> None:
     store.write_data(1, "k", '{"a": 1}')
@@ -302,6 +303,7 @@ def test_workflow_data_is_set_read_and_deleted(store: Store) -> None:
     assert (store.read_data(1, "k"), store.read_data(2, "k")) == (None, "3")
 
 
+@pytest.mark.spoils
 @pytest.mark.rule("S39")
 def test_the_value_that_was_drawn_first_stays(store: Store) -> None:
     assert store.drawn(1, "uuid-1") is None
@@ -311,6 +313,7 @@ def test_the_value_that_was_drawn_first_stays(store: Store) -> None:
     assert store.drawn(1, "uuid-1") == '"a"'
 
 
+@pytest.mark.spoils
 @pytest.mark.rule("S39")
 def test_threads_that_draw_at_once_get_one_value(store: Store) -> None:
     drawn: list[str] = []

@@ -59,6 +59,7 @@ def test_nobody_commits_without_the_lease(store: Store) -> None:
         store.commit(batch_of())
 
 
+@pytest.mark.spoils
 @pytest.mark.rule("S10")
 def test_a_batch_that_the_tables_refuse_writes_nothing(held: Store) -> None:
     firing = Decision(event("k"), 1, (Fired("schedule:default/w", START),))
@@ -224,6 +225,7 @@ def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillCl
     assert store.event_of_turn(90) is None
 
 
+@pytest.mark.spoils
 @pytest.mark.rule("S1")
 def test_offsets_are_not_given_again_when_the_newest_event_is_gone(opens: Opens, url: str) -> None:
     store = opens()
@@ -307,6 +309,7 @@ def record(clock: StillClock) -> SnapshotRecord:
     )
 
 
+@pytest.mark.spoils
 @pytest.mark.rule("S41")
 def test_a_snapshot_stays_as_it_was_first_kept(store: Store, record: SnapshotRecord) -> None:
     store.keep_snapshot(record)

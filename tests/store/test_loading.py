@@ -124,6 +124,7 @@ def test_commands_come_in_the_order_in_which_they_were_given(
         ]
 
 
+@pytest.mark.spoils
 @pytest.mark.rule("S12", "S22")
 def test_rules_are_told_no_more_than_before_when_facts_wait_in_the_log(
     both: list[Store], clock: StillClock

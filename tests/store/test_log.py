@@ -99,6 +99,7 @@ def test_a_repeat_with_another_value_is_refused_and_nothing_is_written(store: St
     assert store.append([event("k", 6, id="y")])[0].offset == 2
 
 
+@pytest.mark.spoils
 def test_drawn_ids_are_not_remembered(store: Store) -> None:
     store.append([event("k", 1, id="x")], drawn=True)
     store.append([event("k", 1, id="x")], drawn=True)
@@ -165,6 +166,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.spoils
 @pytest.mark.rule("S5")
 @pytest.mark.parametrize(
     ("patterns", "found"),

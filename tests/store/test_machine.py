@@ -24,6 +24,7 @@ from eventflow import TaskAction, TaskStatus, Workflow
 from eventflow.errors import ConflictError, DuplicateEventError
 from eventflow.model.status import ENDED, WORKFLOW_ENDED
 from eventflow.runtime import loop as loop_module
+from eventflow.store.order_checks import pools_in_use
 
 POOLS = ("default", "p")
 KINDS = ("running", "success", "failed", "skipped", "stopped", "lost", "refused")
@@ -226,7 +227,7 @@ class Machine(RuleBasedStateMachine):
         if not hasattr(self, "player"):
             return
         with closing(sqlite3.connect(self.player.path)) as connection:
-            held = {key: held for key, (held, _) in invariants.pools_in_use(connection).items()}
+            held = {key: held for key, (held, _) in pools_in_use(connection).items()}
         commands = self.player.rows(
             "SELECT turn, value FROM event WHERE key = 'eventflow.command.pool' AND turn > ?"
             " ORDER BY turn",

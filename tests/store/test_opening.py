@@ -151,6 +151,7 @@ def text(path: Path, clock: StillClock) -> None:
     path.write_text("dear diary\n" * 100)
 
 
+@pytest.mark.spoils
 @pytest.mark.parametrize(
     ("make", "told"),
     [
@@ -195,6 +196,7 @@ def test_other_tables_have_another_schema_version(opens: Opens) -> None:
     assert (SCHEMA_VERSION, fingerprint) == (2, "64e496f59061c7f9")
 
 
+@pytest.mark.spoils
 def test_a_damaged_page_is_found_before_a_scheduler_decides_on_it(
     clock: StillClock, tmp_path: Path
 ) -> None:
@@ -213,6 +215,7 @@ def test_a_damaged_page_is_found_before_a_scheduler_decides_on_it(
     assert path.read_bytes() == content
 
 
+@pytest.mark.spoils
 def test_a_file_that_cannot_be_a_database_says_so_when_it_is_read(
     clock: StillClock, tmp_path: Path
 ) -> None:

@@ -13,6 +13,8 @@ from eventflow.errors import DuplicateEventError, StoreError, StoreGoneError
 from eventflow.store.schema import prepare
 from eventflow.store.writer import Writer
 
+pytestmark = pytest.mark.spoils
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

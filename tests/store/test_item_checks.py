@@ -2,19 +2,18 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import invariants
-import item_invariants as asked
 import pytest
 from machine_flows import Idle
 from player import Player
 
 from eventflow import Workflow
-
-Question = Callable[[sqlite3.Connection], list[str]]
+from eventflow.store import item_checks as asked
+from eventflow.store import order_checks, task_checks
+from eventflow.store.checks import Check
 
 MAP = "(SELECT id FROM task_execution WHERE task = '{}' AND item < 0)"
 ITEM = "(SELECT id FROM task_execution WHERE task = '{}' AND item = {} AND taken_from IS NULL)"
@@ -220,36 +219,36 @@ def test_the_store_that_is_spoilt_here_was_whole_and_has_maps_that_stand_in_ever
             " WHERE key = 'eventflow.task.w.done.running'",
         ),
         (
-            invariants.every_status_is_a_fact,
+            task_checks.every_status_is_a_fact,
             "UPDATE event SET value = json_set(value, '$.task_execution_id', {done:1})"
             " WHERE key = 'eventflow.task.w.done.running'",
         ),
         (
-            invariants.results_are_of_successes,
+            task_checks.results_are_of_successes,
             "DELETE FROM result WHERE task_execution_id = {done:1}",
         ),
         (
-            invariants.histories_are_paths,
+            task_checks.histories_are_paths,
             "DELETE FROM task_history WHERE task_execution_id = {strict:2} AND status = 'STOPPED'",
         ),
         (
-            invariants.starts_are_of_queued_attempts,
+            order_checks.starts_are_of_queued_attempts,
             "DELETE FROM outbox WHERE task_execution_id = {half:2}",
         ),
         (
-            invariants.stops_are_of_attempts_that_end,
+            order_checks.stops_are_of_attempts_that_end,
             "DELETE FROM outbox WHERE task_execution_id = {strict:1}",
         ),
     ],
 )
 def test_what_is_wrong_about_items_is_found(
-    made: Path, tmp_path: Path, question: Question, statement: str
+    made: Path, tmp_path: Path, question: Check, statement: str
 ) -> None:
     path = Path(shutil.copy(made, tmp_path))
     with closing(sqlite3.connect(path)) as connection:
-        assert question(connection) == []
+        assert list(question.ask(connection)) == []
         assert connection.execute(named(statement)).rowcount > 0
-        assert question(connection) != []
+        assert list(question.ask(connection)) != []
 
 
 def named(statement: str) -> str:
@@ -272,4 +271,4 @@ def test_every_question_about_items_has_its_fault_here() -> None:
         for mark in test_what_is_wrong_about_items_is_found.pytestmark
         if mark.name == "parametrize"
     )
-    assert {question for question, _ in mark.args[1]} >= set(asked.ALL)
+    assert {question for question, _ in mark.args[1]} >= set(asked.CHECKS)
