@@ -3,10 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-# How long an id is remembered at least, also when its event is gone (S3).
-DEDUP_WINDOW = timedelta(days=7)
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
