@@ -12,7 +12,7 @@ from eventflow.store.places import resolved
 from eventflow.store.sweeping import Gone
 
 # A transaction takes about as long as one commit of the loop: some 10 ms.
-RUNS_A_COMMIT = 300
+RUNS_A_COMMIT = 200
 
 # Those that name a run before it: foreign keys are on.
 _OF_RUN = tuple(

@@ -38,7 +38,7 @@ from eventflow.store.writer import Writer
 T = TypeVar("T")
 
 EXECUTIONS_A_COMMIT = 200
-EVENTS_A_COMMIT = 500
+EVENTS_A_COMMIT = 300
 # Other processes wait for the lock by trying again: they are left as much time as was taken.
 _LEAST_PAUSE_S = 0.005
 
