@@ -438,9 +438,10 @@ def what_is_kept_refers_to_what_is_there(connection: sqlite3.Connection) -> list
         " turn NOT IN (SELECT turn FROM event WHERE turn > 0)",
         "the event of verdict": "SELECT turn FROM verdict WHERE"
         " turn NOT IN (SELECT turn FROM event WHERE turn > 0)",
-        # A command may name an execution that never was.
-        "the execution of decision": "SELECT turn FROM decision WHERE task_execution_id > 0"
-        " AND workflow_execution_id NOT IN (SELECT id FROM workflow_execution)",
+        # A command or a report that came too late, or is wrong, names one that is not there.
+        "the execution of decision": "SELECT turn FROM decision WHERE"
+        " workflow_execution_id NOT IN (SELECT id FROM workflow_execution)"
+        " AND did IN ('started', 'restarted', 'stopped')",
         "the execution of verdict": "SELECT turn FROM verdict WHERE"
         " workflow_execution_id NOT IN (SELECT id FROM workflow_execution)",
         "the run of a value": "SELECT name FROM deterministic_value WHERE"

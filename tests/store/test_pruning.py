@@ -12,9 +12,13 @@ import invariants
 import pytest
 from player import Player
 from shop import chain, nightly, shop
+from story import Step
 
 from eventflow.clock import SystemClock
+from eventflow.core.explanation import ExecutionExplained
 from eventflow.errors import ConflictError, DuplicateEventError, NotFoundError, StoreError
+from eventflow.model.workflow import Workflow
+from eventflow.runtime.explaining import explain
 from eventflow.store.cut import Cut, Manner, Pruned
 from eventflow.store.memory import MemoryStore
 from eventflow.store.sqlite import SqliteStore
@@ -22,9 +26,17 @@ from eventflow.store.sqlite import SqliteStore
 WEEK = timedelta(days=7)
 
 
+def after_chain() -> Workflow:
+    """Starts when an execution of `chain` has succeeded."""
+    with Workflow("after") as workflow:
+        Step("only")
+    workflow.trigger_on_event("eventflow.workflow.chain.success")
+    return workflow
+
+
 @pytest.fixture
 def player(tmp_path: Path) -> Iterator[Player]:
-    made = Player(tmp_path / "store.db", [chain(), shop(), nightly()])
+    made = Player(tmp_path / "store.db", [chain(), shop(), nightly(), after_chain()])
     made.register(0)
     made.settle()
     yield made
@@ -250,6 +262,30 @@ def test_a_log_that_was_pruned_is_not_replayed(player: Player) -> None:
     run_chain(player)
     with pytest.raises(StoreError, match="does not begin at its beginning"):
         player.replay()
+
+
+@pytest.mark.rule("S42")
+def test_an_explanation_says_that_the_cause_before_was_pruned(player: Player) -> None:
+    player.register(3)
+    player.settle()
+    run_chain(player)
+    assert _told(player, 2) == (["after", "chain"], ())
+    player.wait(100)
+    player.client.stop(2)
+    player.settle()
+
+    prune(player, ago=50)
+
+    assert executions(player) == [2]
+    chain_of, notes = _told(player, 2)
+    assert chain_of == ["after"]
+    assert "what comes before that was pruned: execution 1" in notes
+
+
+def _told(player: Player, execution_id: int) -> tuple[list[str], tuple[str, ...]]:
+    told = explain(player.store, execution_id)
+    assert isinstance(told, ExecutionExplained)
+    return [link.workflow for link in told.chain], told.notes
 
 
 def test_output_of_what_is_gone_goes_too(player: Player) -> None:
