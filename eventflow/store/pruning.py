@@ -41,6 +41,7 @@ EXECUTIONS_A_COMMIT = 200
 EVENTS_A_COMMIT = 300
 # Other processes wait for the lock by trying again: they are left as much time as was taken.
 _LEAST_PAUSE_S = 0.005
+_LONGEST_PAUSE_S = 1.0
 
 
 class Pruner:
@@ -95,7 +96,7 @@ class Pruner:
         self.done = replace(
             self.done, commits=self.done.commits + 1, longest_s=max(self.done.longest_s, took)
         )
-        self._manner.wait(max(took, _LEAST_PAUSE_S))
+        self._manner.wait(min(max(took, _LEAST_PAUSE_S), _LONGEST_PAUSE_S))
         return answer
 
     def _executions(self, doomed: Doomed) -> Iterator[None]:
