@@ -1,4 +1,4 @@
-"""Retention and backup that are killed with SIGKILL: whole stores, and a second one that finishes."""
+"""Retention and backup, killed with SIGKILL: the store is whole, and a second one finishes."""
 
 import os
 from collections.abc import Iterator
