@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures long check bench bench-smoke rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
@@ -18,6 +18,9 @@ test: $(VENV)/.dev
 # Needs Node.js with npm, which fetches Mermaid into build/, and Graphviz.
 test-pictures: $(VENV)/.dev
 	$(BIN)/pytest -q tests/model/check_pictures.py
+
+long: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -q -m long
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -40,6 +40,7 @@ _NAMES = {
     "eventflow.model.operator": ("Operator",),
     "eventflow.model.records": (
         "EventCount",
+        "ItemCounts",
         "ParentLink",
         "TaskExecution",
         "TaskExecutionKey",

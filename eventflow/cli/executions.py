@@ -6,6 +6,7 @@ import typer
 
 from eventflow.cli import options
 from eventflow.cli.hints import on_store
+from eventflow.cli.items import items
 from eventflow.cli.logs import print_logs
 from eventflow.cli.opened import (
     NO_SCHEDULER,
@@ -14,7 +15,14 @@ from eventflow.cli.opened import (
     open_client,
     sketch,
 )
-from eventflow.cli.overview import failure_lines, headline, origin, sub_lines, tasks_table
+from eventflow.cli.overview import (
+    failed_item_lines,
+    failure_lines,
+    headline,
+    origin,
+    sub_lines,
+    tasks_table,
+)
 from eventflow.cli.printing import clean, json_line, lasted, plain, say, say_json, when
 from eventflow.cli.screens import screen, table
 from eventflow.cli.starting import retry, start
@@ -24,6 +32,7 @@ from eventflow.errors import EventflowError
 from eventflow.model.records import TaskExecution, TaskExecutionKey, WorkflowExecution
 from eventflow.model.status import WorkflowStatus
 from eventflow.runtime.explaining import explain as explain_from
+from eventflow.runtime.items import failed_items
 from eventflow.runtime.standing import NOBODY_RUNS, subs_of, waiting
 from eventflow.store.ports import Store
 
@@ -33,6 +42,8 @@ History = Annotated[bool, typer.Option("--history", help="Every status with its 
 
 app.command()(start)
 app.command()(retry)
+# `execution items` has all of them.
+FAILED_TOLD = 20
 
 
 @app.command("list")
@@ -125,7 +136,7 @@ def show(
         for line in sub_lines(subs_of(remote.store, execution, workflow), now):
             console.print(f"  {line}")
         for run in execution.tasks:
-            _show_failures(remote.store, run)
+            _show_failures(remote.store, run, store)
         if history:
             console.print("\nhistory", style="bold")
             console.print(_history_table(remote.store, execution))
@@ -158,7 +169,13 @@ def _about(execution: WorkflowExecution) -> list[str]:
     ]
 
 
-def _show_failures(store: Store, run: TaskExecution) -> None:
+def _show_failures(store: Store, run: TaskExecution, option: str | None) -> None:
+    failed = failed_item_lines(store, run, option)
+    if failed:
+        screen().print(f"\n{run.label}, items that failed:", style="bold red")
+        for line in failed:
+            screen().print(f"  {line}" if line else "")
+        return
     for failure in store.failures(run.id):
         title = f"\n{run.task_name} #{run.sequence_number}, attempt {failure.attempt} failed:"
         path = store.log_path(
@@ -192,6 +209,11 @@ def _document(
     tasks = []
     for run in execution.tasks:
         told = {**plain(run), "failures": plain(store.failures(run.id))}
+        if run.items is not None:
+            told["failed_items"] = [
+                {"item": plain(one.item), "failure": plain(one.failure)}
+                for one in failed_items(store, run, FAILED_TOLD)
+            ]
         if history:
             told["history"] = plain(store.history(run.id))
         tasks.append(told)
@@ -205,11 +227,15 @@ def _document(
     }
 
 
+app.command()(items)
+
+
 @app.command()
 def explain(
     execution_id: options.ExecutionId,
     task: Annotated[
-        str | None, typer.Argument(help="One task, with the whole chain of causes.")
+        str | None,
+        typer.Argument(help="One task, or item as 'work[17]', with the whole chain of causes."),
     ] = None,
     sequence: Annotated[
         int | None,
@@ -259,7 +285,13 @@ def stop(
 @app.command()
 def logs(
     execution_id: options.ExecutionId,
-    task: Annotated[str | None, typer.Argument(help="Of this task only.")] = None,
+    task: Annotated[
+        str | None, typer.Argument(help="Of this task only; of one item, as 'work[17]'.")
+    ] = None,
+    item: Annotated[
+        str | None,
+        typer.Option("--item", help="Of this item only: 17, or 3,1.", show_default=False),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the execution has ended.")
     ] = False,
@@ -274,11 +306,13 @@ def logs(
     as_json: options.AsJson = False,
 ) -> None:
     """Print what tasks wrote, attempt by attempt. With --json one line for each line."""
+    task, index = options.read_item(task, item)
     with open_client(store) as remote:
         print_logs(
             remote,
             execution_id,
             task=task,
+            index=index,
             attempt=attempt,
             sequence=sequence,
             follow=follow,

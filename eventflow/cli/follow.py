@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from eventflow.cli.hints import command
 from eventflow.cli.interrupts import Interrupts
-from eventflow.cli.overview import failure_lines, headline, tasks_table
+from eventflow.cli.overview import failed_item_lines, failure_lines, headline, tasks_table
 from eventflow.cli.printing import plain, say, say_json
 from eventflow.cli.screens import screen
 from eventflow.cli.views import LineView, LiveView, View
@@ -132,9 +132,13 @@ def _show(store: Store, clock: Clock, execution: WorkflowExecution, option: str 
     console.print(headline(execution, clock.now()), style="bold")
     console.print(tasks_table(execution.tasks, clock.now()))
     for run in execution.tasks:
-        if run.status is TaskStatus.FAILED:
+        failed = failed_item_lines(store, run, option)
+        if failed:
+            console.print(f"\n{run.label}, items that failed:", style="bold red")
+            console.print("\n".join(failed))
+        elif run.status is TaskStatus.FAILED:
             for failure in store.failures(run.id)[-1:]:
-                console.print(f"\n{run.task_name} #{run.sequence_number} failed:", style="bold red")
+                console.print(f"\n{run.label} failed:", style="bold red")
                 console.print("\n".join(failure_lines(failure, run.log_path)))
     if store.files is not None:
         console.print(

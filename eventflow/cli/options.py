@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from eventflow.errors import EventflowError
+from eventflow.model.itemname import read_index, split_item
 from eventflow.model.jsonvalue import JsonValueError, decode
 
 
@@ -92,3 +93,22 @@ def read_moment(option: str, text: str | None) -> int | datetime | None:
             f"{option} {text!r} is neither an offset nor a time; write 17, or "
             f"2026-01-31T09:30:00, with +01:00 or Z for another zone than this machine's"
         ) from error
+
+
+def read_item(task: str | None, item: str | None) -> tuple[str | None, tuple[int, ...]]:
+    """A task and the index of one of its items, named as `work[17]` or apart; empty for no item.
+
+    Raises:
+        EventflowError: If an item is named without its task, or twice.
+        NotFoundError: If it is no index.
+    """
+    if task is None:
+        if item is not None:
+            raise EventflowError("--item names an item of one mapped task; name the task too")
+        return None, ()
+    name, index = split_item(task)
+    if item is None:
+        return name, index
+    if index:
+        raise EventflowError(f"{task!r} names an item, and --item {item} does too; give one")
+    return name, read_index(item)

@@ -6,13 +6,19 @@ from pathlib import Path
 
 from rich.table import Table
 
+from eventflow.cli.hints import command
 from eventflow.cli.printing import clean, lasted
 from eventflow.cli.screens import table
+from eventflow.model.itemname import in_brackets
 from eventflow.model.records import AttemptFailure, TaskExecution, WorkflowExecution
+from eventflow.runtime.items import failed_items, left_out
+from eventflow.store.ports import Store
 
 COLUMNS = ("task", "run", "attempts", "status", "duration", "started by", "note")
 _TRACE_LINES = 6
 _TAIL_BYTES = 4096
+# Of the items that failed, so many are named.
+_ITEMS = 5
 
 
 def headline(execution: WorkflowExecution, now: datetime) -> str:
@@ -25,15 +31,20 @@ def headline(execution: WorkflowExecution, now: datetime) -> str:
 
 
 def tasks_table(runs: Sequence[TaskExecution], now: datetime) -> Table:
-    """Every run: task, sequence number, attempts, status, duration, what started it."""
+    """Every run: task, sequence number, attempts, status, duration, what started it; where a task
+    is mapped, how its items stand.
+    """
+    has_items = any(run.items is not None for run in runs)
+    columns = (*COLUMNS[:4], "items", *COLUMNS[4:]) if has_items else COLUMNS
     return table(
-        COLUMNS,
+        columns,
         [
             (
                 run.task_name,
                 run.sequence_number,
                 run.attempt,
                 run.status.value,
+                *((run.items,) if has_items else ()),
                 lasted(run.begin_date, run.end_date or now),
                 origin(run.started_by),
                 run.reason,
@@ -75,6 +86,28 @@ def failure_lines(failure: AttemptFailure, log_path: str = "") -> list[str]:
         shown += ["its last output:", *(f"  {line}" for line in output)] if output else []
     lines = [clean(line.expandtabs(4)) for line in shown]
     return [*lines, f"log: {log_path}"] if has_log else lines
+
+
+def failed_item_lines(store: Store, run: TaskExecution, option: str | None) -> list[str]:
+    """The items of a run that failed: the first few by name, one of them whole."""
+    failed = failed_items(store, run, _ITEMS)
+    if not failed:
+        return []
+    lines = [clean(str(one)) for one in failed]
+    more = left_out(run, len(failed))
+    if more:
+        asked = f"execution items {run.workflow_execution_id} {run.task_name} --status FAILED"
+        lines.append(f"{more}: {command(asked, option)}")
+    return [*lines, *item_failure_lines(store, failed[0].item)]
+
+
+def item_failure_lines(store: Store, item: TaskExecution) -> list[str]:
+    """How the last attempt of an item failed."""
+    for failure in store.failures(item.id)[-1:]:
+        name = f"{item.task_name}{in_brackets(item.index)}"
+        lines = failure_lines(failure, item.log_path)
+        return ["", f"{name} failed, attempt {failure.attempt}:", *(f"  {line}" for line in lines)]
+    return []
 
 
 def _last_lines(log: Path) -> list[str]:

@@ -9,13 +9,14 @@ from rich.live import Live
 from rich.text import Text
 
 from eventflow.cli.overview import headline, tasks_table
-from eventflow.cli.printing import clean, forget_reader, note, say
+from eventflow.cli.printing import clean, clock, forget_reader, note, say
 from eventflow.cli.screens import screen
 from eventflow.cli.watch import Sight
 from eventflow.model.status import ALIVE
 from eventflow.runtime.retrying import latest_runs
 
 QUIET_S = 2.0
+PROGRESS_S = 1.0
 _LINES = 8
 _WAITING = 6
 # What the picture needs beside the tasks: a headline for each execution, and empty lines.
@@ -51,13 +52,28 @@ class LineView(View):
     def __init__(self) -> None:
         self._moved_at: datetime | None = None
         self._said: list[str] = []
+        self._told: list[str] = []
+        self._told_at: datetime | None = None
 
     def show(self, sight: Sight) -> None:
         try:
             say(*sight.lines)
+            self._say_progress(sight)
             self._say_waiting(sight)
         except BrokenPipeError:
             forget_reader()  # the work goes on
+
+    def _say_progress(self, sight: Sight) -> None:
+        """How far mapped tasks are: now and then, however fast their items end (S43)."""
+        if not sight.progress:
+            self._told_at = None
+        elif self._told_at is None:
+            self._told_at = sight.now
+        elif (sight.now - self._told_at).total_seconds() >= PROGRESS_S:
+            new = [line for line in sight.progress if line not in self._told]
+            say(*[f"{clock(sight.now)}  {line}" for line in new])
+            self._told, self._told_at = sight.progress, sight.now
+            self._moved_at = sight.now if new else self._moved_at
 
     def _say_waiting(self, sight: Sight) -> None:
         if sight.lines or self._moved_at is None:

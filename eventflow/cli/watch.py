@@ -10,6 +10,7 @@ from eventflow.cli.printing import clean, clock, lasted, when
 from eventflow.cli.tails import Tails
 from eventflow.clock import Clock
 from eventflow.model.event import Event
+from eventflow.model.itemname import in_brackets
 from eventflow.model.records import WorkflowExecution
 from eventflow.model.status import TaskStatus
 from eventflow.model.workflow import Workflow
@@ -29,6 +30,7 @@ class Sight:
         executions: The watched ones, as they are; the first is the one that was asked for.
         lines: What happened since the last look, oldest first.
         waiting: What is being waited for.
+        progress: How the items stand of the mapped tasks that are running, one line for each.
         over: Whether all have ended, and nothing in the log can start one more.
     """
 
@@ -37,6 +39,7 @@ class Sight:
     waiting: list[str]
     over: bool
     now: datetime
+    progress: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -74,7 +77,7 @@ class Watch:
         for execution in self._watched.values():
             news += self._moves(execution)
             logs += [
-                f"{line.run.task_name} | {clean(line.text)}"
+                f"{line.run.task_name}{in_brackets(line.run.index)} | {clean(line.text)}"
                 for line in self._tails.new_lines(execution.tasks)
             ]
             workflow = self._sketch(execution.snapshot)
@@ -83,7 +86,13 @@ class Watch:
         lines = [f"{clock(at)}  {text}" for at, text in sorted(news, key=lambda entry: entry[0])]
         over = settled and all(one.ended for one in self._watched.values())
         executions = list(self._watched.values())
-        return Sight(executions, lines + logs, waits, over, now)
+        progress = [
+            f"{run.label}  {run.status.value}  {run.items}"
+            for execution in executions
+            for run in execution.tasks
+            if run.items is not None and not run.ended
+        ]
+        return Sight(executions, lines + logs, waits, over, now, progress)
 
     def _find(self) -> None:
         """The execution that was asked for, and the later ones of the family."""
@@ -120,11 +129,12 @@ class Watch:
             for change in history[told:]:
                 if change.status in _UNTOLD:
                     continue
-                text = f"{run.task_name} #{run.sequence_number}  {change.status.value}"
+                text = f"{run.label}  {change.status.value}"
                 if change.attempt > 1:
                     text += f"  attempt {change.attempt}"
                 if run.ended and change is history[-1]:
                     text += f"  {lasted(run.begin_date, run.end_date)}"
+                    text += f"  {run.items}" if run.items is not None else ""
                 text += f"  ({clean(change.reason)})" if change.reason else ""
                 found.append((change.at, text.rstrip()))
             self._told[run.id] = -1 if run.ended else len(history)

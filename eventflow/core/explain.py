@@ -28,7 +28,8 @@ from eventflow.model.workflow import Workflow
 
 _TASK_FACT, _WORKFLOW_FACT = "eventflow.task.", "eventflow.workflow."
 _LATCHED = ":@latched"
-_SENT_BY_TASK = re.compile(r"(\d+)_(.+)_(\d+)")
+# Of an item it is the mapped task that was started.
+_SENT_BY_TASK = re.compile(r"(\d+)_(.+)_(\d+)(?:\[[\d,]+\])?")
 
 
 class Subject(NamedTuple):

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from eventflow.model.event import Event
-from eventflow.model.records import TaskExecution, WorkflowExecution
+from eventflow.model.records import ItemCounts, TaskExecution, WorkflowExecution
+from eventflow.model.status import TaskStatus
 
 
 class How(StrEnum):
@@ -102,18 +103,79 @@ class RuleExplained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsWait:
+    """How many items of a mapped task stand alike, and what they wait for (S43).
+
+    Attributes:
+        why: In words; empty for those that run.
+        due_at: When the first of them goes on by itself.
+    """
+
+    status: TaskStatus
+    count: int
+    why: str = ""
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFailed:
+    """An item that has failed, and how its last attempt did."""
+
+    index: tuple[int, ...]
+    attempt: int
+    failure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsExplained:
+    """How the items of a run of a mapped task stand (S43).
+
+    Attributes:
+        over: Over what it is mapped: `for each item of fan`.
+        waits: Those that have not ended.
+        failed: The first of those that have failed; `counts` says how many there are.
+    """
+
+    counts: ItemCounts
+    over: str = ""
+    waits: tuple[ItemsWait, ...] = ()
+    failed: tuple[ItemFailed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemOrigin:
+    """Where an item comes from, on some of its axes (S43).
+
+    Attributes:
+        task: Upstream; empty for items that the definition gives.
+        index: Of the upstream's item; empty where that has none.
+        element: Place in the list that is the upstream's result, or was given; `None` where the
+            item takes the whole result of the upstream's item.
+        status: That of the upstream's item; empty where it has none.
+    """
+
+    task: str = ""
+    sequence_number: int = 0
+    index: tuple[int, ...] = ()
+    element: int | None = None
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskExplained:
     """Why a task ran, from effect to first cause, and what its rules wait for.
 
     Attributes:
-        run: The run that is explained; `None` for a task that has not started.
-        chain: From the run back to the first cause.
+        run: The run that is explained, or the item; `None` for a task that has not started.
+        chain: From the run back to the first cause; of an item, from the run that it is of.
         cut: The chain goes on, further back than was looked.
         stopped_by: What stopped or restarted the run, where a rule or a command did.
         failures: How its attempts failed, oldest first.
         notes: What else keeps it from running: of a run that waits for a slot, how its pool stands;
             of one that runs a workflow, what it runs (S40).
         refused: Commands for this task that were refused.
+        items: Of a run of a mapped task: how its items stand; `None` before it has some.
+        origins: Of an item: which item of which upstream it came from.
     """
 
     workflow_execution_id: int
@@ -127,6 +189,8 @@ class TaskExplained:
     rules: tuple[RuleExplained, ...] = ()
     notes: tuple[str, ...] = ()
     refused: tuple[LastEvent, ...] = ()
+    items: ItemsExplained | None = None
+    origins: tuple[ItemOrigin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from eventflow.core.explanation import (
     TaskExplained,
     WorkflowExplained,
 )
+from eventflow.core.itemtelling import items_in_words, origin_in_words
 from eventflow.core.retried import is_taken_over
 from eventflow.model.event import Event
 from eventflow.model.keys import RESERVED
@@ -80,11 +81,14 @@ def _task(task: TaskExplained, when: When) -> list[str]:
     run = task.run
     if run is None:
         return _not_started(task, when)
-    lines = [f"{_name(run)} of execution {task.workflow_execution_id} is {_stands(run)}."]
+    lines = [f"{run.label} of execution {task.workflow_execution_id} is {_stands(run)}."]
     if run.status is TaskStatus.SKIPPED and run.taken_from is None:
         lines.append(f"{_IN}its code ended it so (TaskSkipped): no failure, and no result")
+    lines += [f"{_IN}{origin_in_words(origin)}" for origin in task.origins]
+    lines += _items(task, when)
     lines += [f"{_IN}{note}" for note in task.notes]
-    lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
+    if task.items is None:
+        lines += [f"{_IN}{failure}" for failure in task.failures if failure != run.reason]
     lines += _stop(task.stopped_by, when)
     lines += _chain(task.chain, when, cut=task.cut)
     idle = [rule for rule in task.rules if _says_more(rule, task.chain)]
@@ -100,7 +104,8 @@ def _in_short(task: TaskExplained, when: When) -> list[str]:
     """A task among others: the last link of its chain is enough."""
     if task.run is None:
         return _not_started(task, when)
-    lines = [f"{_name(task.run)} is {_stands(task.run)}."]
+    lines = [f"{task.run.label} is {_stands(task.run)}."]
+    lines += _items(task, when)
     lines += [f"{_IN}{note}" for note in task.notes]
     lines += [f"{_IN}{line}" for line in _stop(task.stopped_by, when)]
     for link in task.chain[:1]:
@@ -109,6 +114,12 @@ def _in_short(task: TaskExplained, when: When) -> list[str]:
         if _says_more(rule, task.chain):
             lines += _rule(rule, when, waiting=False)
     return [*lines, *_refused(task)]
+
+
+def _items(task: TaskExplained, when: When) -> list[str]:
+    if task.items is None:
+        return []
+    return [f"{_IN}{line}" for line in items_in_words(task.task, task.items, when)]
 
 
 def _not_started(task: TaskExplained, when: When) -> list[str]:
@@ -273,7 +284,3 @@ def _values(kept: dict[str, Any]) -> str:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 3] + "..."
-
-
-def _name(run: TaskExecution) -> str:
-    return f"{run.task_name} #{run.sequence_number}"

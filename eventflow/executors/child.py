@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from eventflow.clock import SystemClock
+from eventflow.crashpoints import reach
 from eventflow.errors import EventflowError, LoadError
 from eventflow.executors import groups
 from eventflow.executors.attempt import Attempt, refused
@@ -67,6 +68,7 @@ class Worker:
 
     def run(self, workflows: Sequence[Workflow]) -> NoReturn:
         """Make the attempt that the scheduler names, and leave."""
+        reach("child.started")
         self._reactor.start()
         begin = self._begin.get()
         spool = Spool(Path(begin.spool))
@@ -75,7 +77,9 @@ class Worker:
         except EventflowError as error:
             report = refused(begin.job, error)
         else:
+            reach("child.done")
             self._write_down(report, spool, durable=True)
+        reach("child.leaving")
         flush_output()
         ended = to_frame(Ended(report=report))
         self._reactor.post(lambda: self._leave(ended))
@@ -107,6 +111,7 @@ class Worker:
         self._reactor.post(lambda: self._attend(attempt, begun, said))
         # The scheduler knows of the begin before the code can take this process down.
         said.wait()
+        reach("child.told")
         signal.signal(signal.SIGTERM, lambda number, frame: _terminated(attempt))
         return attempt.run()
 

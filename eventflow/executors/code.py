@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+from eventflow.crashpoints import reach
 from eventflow.errors import LoadError
 from eventflow.executors.failure import message_of
 from eventflow.executors.places import make_private
@@ -255,8 +256,10 @@ def _write_all(contents: dict[str, bytes], folder: Path) -> None:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(file, "wb") as opened:
                 opened.write(data)
+        reach("sources.copied")
         try:
             beside.rename(folder)
+            reach("sources.renamed")
         except OSError:
             if not folder.is_dir():
                 raise

@@ -10,6 +10,7 @@ import re
 import threading
 from pathlib import Path
 
+from eventflow.crashpoints import reach
 from eventflow.executors.places import make_private
 from eventflow.executors.port import AttemptKey
 
@@ -57,6 +58,7 @@ class Journal:
             file = self._append(f"b {key.task_execution_id} {key.attempt}\n")
             if durable:
                 os.fsync(file)
+            reach("journal.begun")
 
     def confirm(self, key: AttemptKey) -> None:
         """The end of `key` is committed elsewhere."""
@@ -101,4 +103,6 @@ class Journal:
             os.fsync(file)
         finally:
             os.close(file)
+        reach("journal.written")
         beside.replace(self._path)
+        reach("journal.replaced")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from eventflow.crashpoints import reach
 from eventflow.errors import LoadError
 from eventflow.executors.attempt import lost, refused, stopped
 from eventflow.executors.codec import MessageError
@@ -223,6 +224,7 @@ class Nurse:
             ours.close()
             theirs.close()
             return False
+        reach("nurse.asked")
         sent = self._line.send_with_files(Spawn(key=job.key), [theirs.fileno(), output])
         theirs.close()
         os.close(output)

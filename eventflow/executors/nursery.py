@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from eventflow.crashpoints import reach
 from eventflow.errors import LoadError
 from eventflow.executors import groups
 from eventflow.executors.child import become, flush_output
@@ -125,6 +126,7 @@ class Nursery:
         finally:
             os.close(channel)
             os.close(output)
+        reach("nursery.forked")
         self._attempts[pid] = key
         self._send(Spawned(key=key, pid=pid))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eventflow.crashpoints import reach
 from eventflow.executors.codec import MessageError
 from eventflow.executors.messages import Ended, from_text, to_frame
 from eventflow.executors.places import make_private
@@ -57,6 +58,7 @@ class Spool:
             os.close(file)
         if durable:
             self._sync_folder()
+        reach("spool.begun")
 
     def end(self, report: Report, *, durable: bool) -> None:
         """Write an outcome down, whole or not at all; with `durable` it is on the disk.
@@ -75,7 +77,9 @@ class Spool:
                 os.fsync(file)
         finally:
             os.close(file)
+        reach("spool.written")
         beside.replace(path)
+        reach("spool.ended")
 
     def outcome(self, key: AttemptKey) -> Report | None:
         """The outcome that was written down; `None` when there is none that can be read."""
@@ -107,6 +111,7 @@ class Spool:
         """The end is committed elsewhere. The mark goes first: an outcome alone harms nobody."""
         self._path(key, "begin").unlink(missing_ok=True)
         self._path(key, "end").unlink(missing_ok=True)
+        reach("spool.forgotten")
 
     def _path(self, key: AttemptKey, kind: str) -> Path:
         return self.folder / f"{key.task_execution_id}-{key.attempt}.{kind}"

@@ -23,6 +23,7 @@ from eventflow.executors.tasklog import TaskLog
 from eventflow.model.arguments import Element, Output, Place
 from eventflow.model.context import S_co, StateDescriptor, TaskContext
 from eventflow.model.event import Event, check_event
+from eventflow.model.itemname import in_brackets
 from eventflow.model.jsonvalue import JsonValueError, encode, is_unicode, read
 from eventflow.model.keys import RESERVED, check_user_key
 from eventflow.model.records import TaskExecution, WorkflowExecution
@@ -131,7 +132,7 @@ class AttemptContext(TaskContext):
         execution = self._job.workflow_execution
         known = {
             "namespace": execution.namespace,
-            "sender": str(self._job.task_execution.key),
+            "sender": self._job.task_execution.sender,
             "time": self._clock.now(),
             "workflow_execution_id": None if broadcast else execution.id,
         }
@@ -158,7 +159,9 @@ class AttemptContext(TaskContext):
                 f"state {descriptor.name!r} is shared, which is for conditions (S35); what tasks "
                 f"of an execution share is context.data"
             )
-        key = f"{STATE_PREFIX}{self._job.task_execution.task_name}/{descriptor.name}"
+        # An item has its own, which the item of that index has in a later run too.
+        owner = f"{self._job.task_execution.task_name}{in_brackets(self._job.index)}"
+        key = f"{STATE_PREFIX}{owner}/{descriptor.name}"
         return descriptor.open(_StateCell(self._job.workflow_execution.id, key, self._desk))
 
     def should_stop(self) -> bool:
@@ -196,9 +199,10 @@ class _Inputs(Mapping[str, Any]):
             if text is None and optional:
                 return None
             if text is None:
+                what = f"item {list(index)}" if index else "the output"
                 raise MissingOutputError(
-                    f"task {self._job.task_execution.task_name!r} takes the output of "
-                    f"{task_name!r}, which has not succeeded in this execution (S38)"
+                    f"task {self._job.task_execution.task_name!r} takes {what} of {task_name!r}, "
+                    f"which has not succeeded in this execution (S38)"
                 )
             self._read[key] = read(text)
         return self._read[key]

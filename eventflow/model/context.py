@@ -175,7 +175,7 @@ class Context(ABC):
 
     @abstractmethod
     def get_state(self, descriptor: StateDescriptor[S_co]) -> S_co:
-        """The durable state of that name (S35)."""
+        """The durable state of that name (S35); an item of a mapped task has its own (S43)."""
 
     @abstractmethod
     def get_task_status(self, task_name: str) -> TaskStatus | None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from eventflow.model.event import Event
+from eventflow.model.itemname import in_brackets
 from eventflow.model.settings import DEFAULT_POOL
 from eventflow.model.status import ENDED, WORKFLOW_ENDED, ExecutionType, TaskStatus, WorkflowStatus
 
@@ -117,6 +118,16 @@ class TaskExecution:
     @property
     def key(self) -> TaskExecutionKey:
         return TaskExecutionKey(self.workflow_execution_id, self.task_name, self.sequence_number)
+
+    @property
+    def sender(self) -> str:
+        """Who sends its events: `1_work_2`, and of an item, by its index, `1_work_2[17]` (S14)."""
+        return f"{self.key}{in_brackets(self.index)}"
+
+    @property
+    def label(self) -> str:
+        """For people: `work #2`, and of an item `work[17] #2`."""
+        return f"{self.task_name}{in_brackets(self.index)} #{self.sequence_number}"
 
     @property
     def ended(self) -> bool:

@@ -5,27 +5,22 @@ the names of environment variables, and the token in them is in no definition, l
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from eventflow.errors import DefinitionError, RemoteRunFailedError, RemoteServiceError
+from eventflow.errors import DefinitionError, RemoteRunFailedError
 from eventflow.model.arguments import Output, fill
 from eventflow.model.context import TaskContext
-from eventflow.model.jsonvalue import JsonValueError, decode, encode
+from eventflow.model.itemname import index_text
 from eventflow.model.keys import check_pattern
+from eventflow.model.mapped import Mapped
 from eventflow.model.operator import Operator
 from eventflow.model.workflow import content_hash
-from eventflow.operators.appservice import (
-    ENDED,
-    AppService,
-    Cleaner,
-    RunOrder,
-    RunState,
-    RunStatus,
-)
+from eventflow.operators.apprecorded import answer_for, read_recorded, recorded_state
+from eventflow.operators.appservice import AppService, RunOrder, RunState, RunStatus
 from eventflow.operators.appvalues import (
     AppConnection,
     AppPolling,
@@ -52,13 +47,15 @@ class AppOperator(Operator):
     Args:
         app_id: The application's id at the service.
         input: What it gets, JSON; may hold `other.output`, and may be an AppRun, also as the JSON
-            that an upstream returns.
+            that an upstream returns. Without one a mapped task gives its item, which may be an
+            AppRun too: options, name, description and instance of each run (S43).
         options: Its options; the values become text and `None` is left out. May hold outputs.
         instance_id: The instance that runs it; empty for the service's default.
         connection: Where the service is.
         recorded: An answer in place of the service, for tests: `{"output": ...}`, or what a `GET`
             of a run answers, where `metadata` with a `status_v2` of `failed` makes it fail; or the
-            path of a JSON file with that. Nothing is sent.
+            path of a JSON file with that. A list has one for each item of a mapped task, in their
+            order. Nothing is sent.
         full_result: Whether the result is `{"id", "metadata", "output"}`.
         emit_logs: Whether the run's log is relayed into the task's.
         polling: How often to look.
@@ -79,7 +76,7 @@ class AppOperator(Operator):
         options: Mapping[str, Any] | None = None,
         instance_id: str = "",
         connection: AppConnection | None = None,
-        recorded: Mapping[str, Any] | str | Path | None = None,
+        recorded: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | Path | None = None,
         full_result: bool = False,
         emit_logs: bool = False,
         polling: AppPolling | None = None,
@@ -97,13 +94,27 @@ class AppOperator(Operator):
         if told_by_event is not None:
             check_pattern(told_by_event)
         self.told_by_event = told_by_event
-        self.recorded = _read_recorded(name, recorded)
+        self.recorded = read_recorded(name, recorded)
         self._running: dict[tuple[int, int], Following] = {}
         super().__init__(name, **config)
+
+    def map(self, items: Iterable[Any] | Output | Mapped, *, nested: bool = False) -> Self:
+        """As every operator's; items that are AppRuns say what is run, each for itself (S43)."""
+        if isinstance(items, list | tuple):
+            items = [one.to_json() if isinstance(one, AppRun) else one for one in items]
+        return super().map(items, nested=nested)
 
     @property
     def arguments(self) -> Any:
         return [self.input, self.options]
+
+    def check_places(self) -> None:
+        super().check_places()
+        if isinstance(self.recorded, list) and self.mapped is None:
+            raise DefinitionError(
+                f"operator {self.name!r}: a list of recorded answers is for a mapped task; give "
+                f"one answer"
+            )
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -123,7 +134,7 @@ class AppOperator(Operator):
     def start(self, context: TaskContext) -> Any:
         order = self._order(context)
         if self.recorded is not None:
-            return self._result(_recorded_state(self.recorded))
+            return self._result(recorded_state(answer_for(self.recorded, context.task_execution)))
         following = Following(
             AppService(self.connection, self.app_id, self.polling.request_timeout),
             self.polling,
@@ -145,16 +156,22 @@ class AppOperator(Operator):
             following.stop()
 
     def _order(self, context: TaskContext) -> RunOrder:
-        run = AppRun.of(fill(self.input, context.value_of))
+        # Without an input it is the item's; of a task that is not mapped there is none.
+        wanted = fill(self.input, context.value_of) if self.input is not None else context.item
+        run = AppRun.of(wanted)
         options = {**fill(self.options, context.value_of), **(run.options or {})}
-        execution, key = context.workflow_execution, context.task_execution.key
-        own = f"{execution.workflow_name}.{self.name} ({key})"
+        execution, own = context.workflow_execution, context.task_execution
+        name = f"{execution.workflow_name}.{self.name} ({own.sender})"
+        item = f", item {index_text(own.index)}" if own.index else ""
+        description = (
+            f"Started by eventflow for task {self.name}{item}, run {own.sequence_number}, of "
+            f"execution {execution.id} of workflow {execution.workflow_name}"
+        )
         return RunOrder(
             input=run.input,
             options=option_texts(options),
-            name=(run.name or own)[:_MAX_NAME],
-            description=f"Started by eventflow for task {self.name}, run {key.sequence_number}, of "
-            f"execution {execution.id} of workflow {execution.workflow_name}",
+            name=(run.name or name)[:_MAX_NAME],
+            description=run.description or description,
             instance_id=run.instance_id or self.instance_id,
         )
 
@@ -192,41 +209,6 @@ def _undisturbed(work: Callable[[], T], context: TaskContext) -> T:
         except SystemExit:
             if not context.should_stop():
                 raise
-
-
-def _read_recorded(name: str, recorded: Any) -> dict[str, Any] | None:
-    """A recorded answer as the service would give it: with a status."""
-    if recorded is None:
-        return None
-    told = recorded
-    if isinstance(recorded, str | Path):
-        try:
-            told = decode(Path(recorded).read_bytes())
-        except (OSError, JsonValueError) as error:
-            raise DefinitionError(
-                f"operator {name!r}: recorded {str(recorded)!r} cannot be read: {error}"
-            ) from error
-    metadata = told.get("metadata", {}) if isinstance(told, Mapping) else None
-    if not isinstance(metadata, Mapping) or not {"output", "metadata"} & set(told):
-        raise DefinitionError(
-            f"operator {name!r}: recorded is an answer such as {{'output': ...}}, or "
-            f"{{'metadata': {{'status_v2': 'failed', 'error': '...'}}}}, or the path of a file"
-        )
-    if not {"status", "status_v2"} & set(metadata):
-        metadata = {**metadata, "status_v2": RunStatus.SUCCEEDED.value}
-    answer = {"output": None, **told, "metadata": dict(metadata)}
-    try:
-        encode(answer)
-        state = _recorded_state(answer)
-    except (JsonValueError, RemoteServiceError) as error:
-        raise DefinitionError(f"operator {name!r}: recorded: {error}") from error
-    if state.status not in ENDED:
-        raise DefinitionError(f"operator {name!r}: recorded is {state.status}, which is no end")
-    return answer
-
-
-def _recorded_state(answer: Mapping[str, Any]) -> RunState:
-    return RunState.of(answer, str(answer.get("id", "recorded")), clean=Cleaner(""))
 
 
 def _checked_text(name: str, what: str, text: Any) -> str:

@@ -147,13 +147,15 @@ class AppRun:
     """One run to make: its input, and what differs from the operator's own settings.
 
     A task that decides them returns `AppRun(...).to_json()`, and the operator takes its output as
-    `input=`. The JSON is `{"eventflow.app_run": {"input": ..., "options": {...}, "name": "...",
+    `input=`; one that decides what a mapped operator runs returns a list of them. The JSON is
+    `{"eventflow.app_run": {"input": ..., "options": {...}, "name": "...", "description": "...",
     "instance_id": "..."}}`, where all but `input` may be left out.
 
     Attributes:
         input: What the application gets; JSON.
         options: Laid over the operator's, one by one; `None` takes one away.
         name: What the service shows; empty for one that names the task.
+        description: The same, in more words; empty for one that names execution and task.
         instance_id: In place of the operator's; empty for that.
 
     Raises:
@@ -163,18 +165,20 @@ class AppRun:
     input: Any = None
     options: Mapping[str, Any] | None = None
     name: str = ""
+    description: str = ""
     instance_id: str = ""
 
     def __post_init__(self) -> None:
         checked_options("AppRun", self.options)
-        for what in ("name", "instance_id"):
+        for what in ("name", "description", "instance_id"):
             if not isinstance(getattr(self, what), str):
                 raise DefinitionError(f"AppRun: {what} is text, got {getattr(self, what)!r}")
 
     def to_json(self) -> dict[str, Any]:
         """It as JSON, for a task to return."""
         own = {"input": self.input, "options": dict(self.options or {})}
-        return {_MARK: {**own, "name": self.name, "instance_id": self.instance_id}}
+        shown = {"name": self.name, "description": self.description}
+        return {_MARK: {**own, **shown, "instance_id": self.instance_id}}
 
     @classmethod
     def of(cls, value: Any) -> "AppRun":
@@ -186,7 +190,7 @@ class AppRun:
         if not isinstance(value, dict) or set(value) != {_MARK}:
             return cls(input=value)
         told = value[_MARK]
-        known = {"input", "options", "name", "instance_id"}
+        known = {"input", "options", "name", "description", "instance_id"}
         if not isinstance(told, dict) or not set(told) <= known:
             raise DefinitionError(
                 f"{_MARK!r} holds an object with {', '.join(sorted(known))}, and nothing else"

@@ -17,10 +17,12 @@ from typing import IO, Any
 from eventflow.errors import DefinitionError, TaskError
 from eventflow.model.arguments import Output, fill
 from eventflow.model.context import TaskContext
+from eventflow.model.itemname import index_text
 from eventflow.model.jsonvalue import encode
 from eventflow.model.operator import Operator
 from eventflow.operators.python import plain
 
+ITEM, INDEX = "EVENTFLOW_ITEM", "EVENTFLOW_ITEM_INDEX"
 _DRAIN_S = 1.0
 
 
@@ -32,7 +34,10 @@ class BashOperator(Operator):
     """Runs `bash -c bash_command`; exit code 0 is success. Its output goes into the task's log.
 
     The command also gets `EVENTFLOW_STORE` and `EVENTFLOW_TASK_EXECUTION`, so that `eventflow emit`
-    in it is scoped to this execution.
+    in it is scoped to this execution. In an item of a mapped task (S43) `EVENTFLOW_ITEM` is what
+    the item is about, as `env` has it: text as it is, so that `"$EVENTFLOW_ITEM"` may be a path or
+    a name, and any other value as JSON. `EVENTFLOW_ITEM_INDEX` is its index: `17`, or `3,1` where
+    maps nest.
 
     Args:
         bash_command: The command, as it stands. Values come by `env`: `bash_command='echo "$DAY"',
@@ -122,14 +127,24 @@ class BashOperator(Operator):
             raise CommandError(f"bash cannot be started: {error}") from error
 
     def _environment(self, context: TaskContext) -> dict[str, str]:
-        variables = dict(os.environ)
+        # Those of an item would be of another one, when the scheduler itself runs in an item.
+        variables = {name: text for name, text in os.environ.items() if name not in (ITEM, INDEX)}
         variables.update(context.environment)
-        for name, value in fill(self.env, context.value_of).items():
+        values = {**self._of_item(context), **fill(self.env, context.value_of)}
+        for name, value in values.items():
             text = value if isinstance(value, str) else encode(value)
             if "\0" in text:
                 raise CommandError(f"variable {name!r} holds a NUL, which no variable can")
             variables[name] = text
         return variables
+
+    def _of_item(self, context: TaskContext) -> dict[str, Any]:
+        """What an item of a mapped task is told beside `env`; nothing in any other task (S43)."""
+        mapped = self.mapped
+        if not context.index or mapped is None:
+            return {}
+        about = {ITEM: context.item} if mapped.item is not None else {}
+        return {**about, INDEX: index_text(context.index)}
 
 
 def _wait(process: "subprocess.Popen[bytes]", context: TaskContext) -> int:

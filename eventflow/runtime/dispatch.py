@@ -10,6 +10,7 @@ from eventflow.core.changes import Commanded, Withdrawn
 from eventflow.core.decision import Decision
 from eventflow.core.plan import Plan
 from eventflow.core.world import Run, World
+from eventflow.crashpoints import reach
 from eventflow.executors.port import AttemptKey, Executor, Job
 from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution
@@ -119,7 +120,9 @@ class Dispatcher:
         while (orders := self._orders.get()) is not None:
             for order in orders:
                 try:
+                    reach("dispatch.taken")
                     hand_over(self._executor, order, self._make_job, self._unheld)
+                    reach("dispatch.handed")
                 except Exception:
                     # The order stays in the outbox: it is delivered again at the next start.
                     log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)

@@ -14,6 +14,7 @@ from eventflow.clock import Clock
 from eventflow.core.decision import Decision
 from eventflow.core.judge import Ask
 from eventflow.core.plan import Plan
+from eventflow.crashpoints import reach
 from eventflow.errors import (
     EventflowError,
     LeaseLostError,
@@ -266,6 +267,7 @@ class Engine:
 
     def _report(self, report: Report) -> None:
         self._loop.inbox.put(report)
+        reach("report.taken")
         self._bell.wake()
 
     def _run(self) -> None:
@@ -321,7 +323,9 @@ class Engine:
         return (order.plan.namespace, order.plan.name) in own
 
     def _after_commit(self, decisions: list[Decision]) -> None:
+        reach("loop.committed")
         self._dispatch(orders_of(self._loop.world, decisions))
+        reach("loop.dispatched")
         self._news.tell(decisions)
         log_failed(decisions)
         with self._committed:

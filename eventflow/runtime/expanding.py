@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from eventflow.core.plan import TaskPlan
 from eventflow.core.world import Run
+from eventflow.crashpoints import reach
 from eventflow.errors import ItemsError, MissingOutputError
 from eventflow.executors.attempt import refusal
 from eventflow.executors.port import Report
@@ -41,6 +42,7 @@ class Expander:
         except (ItemsError, MissingOutputError) as error:
             self._report(refusal(order.key, error, str(error)))
         else:
+            reach("expand.counted")
             self._client.expand(run, record, shape, taken_items(store, record, run, shape))
 
 

@@ -8,9 +8,12 @@ from dataclasses import replace
 from eventflow.core.explain import Subject, before, link_of
 from eventflow.core.explanation import ExecutionExplained, Explained, Link, TaskExplained
 from eventflow.errors import NotFoundError
+from eventflow.model.itemname import split_item
 from eventflow.model.records import TaskExecution, TaskExecutionKey
 from eventflow.model.suggest import nearest
 from eventflow.runtime.gathered import Facts
+from eventflow.runtime.itemfacts import explain_items, origins_of
+from eventflow.runtime.items import item_at
 from eventflow.runtime.unstarted import explain_workflow
 from eventflow.store.ports import Store
 
@@ -29,7 +32,8 @@ def explain(
 
     Args:
         key: Id of a workflow execution, the key of a run, or the name of a workflow.
-        task: Its newest run is explained, or why there is none.
+        task: Its newest run is explained, or why there is none. `work[17]`, also in a key, is an
+            item of it (S43); and so is the id of a task execution.
         namespace: Of the workflow that is named.
 
     Raises:
@@ -71,6 +75,10 @@ class _Explaining:
     ) -> TaskExplained:
         facts = self._of(execution_id)
         names = facts.task_names()
+        task, index = split_item(task)
+        named = self._store.task_execution(int(task)) if _is_id(task, names) else None
+        if named is not None and named.workflow_execution_id == execution_id:
+            task, index, sequence_number = named.task_name, named.index, named.sequence_number
         if task not in names:
             name = facts.execution.workflow_name
             raise NotFoundError(f"workflow {name!r} has no task {task!r}{nearest(task, names)}")
@@ -79,8 +87,29 @@ class _Explaining:
             raise NotFoundError(
                 f"task {task!r} of workflow execution {execution_id} has no run {sequence_number}"
             )
+        if index and run is not None:
+            return self._item(facts, run, item_at(self._store, run, index))
         told = self._task(facts, task, run)
         return replace(told, notes=(*facts.notes(), *told.notes)) if run is None else told
+
+    def _item(self, facts: Facts, run: TaskExecution, item: TaskExecution) -> TaskExplained:
+        """One item of a run: why the run was started is why the item was."""
+        chain, cut = self._chain(Subject(task_execution_id=run.id))
+        mapped, _ = facts.map_of(run.task_name)
+        return TaskExplained(
+            workflow_execution_id=facts.execution.id,
+            workflow=facts.execution.workflow_name,
+            task=run.task_name,
+            run=item,
+            chain=chain,
+            cut=cut,
+            failures=tuple(
+                f"attempt {one.attempt}: {one.type_name}: {one.message}"
+                for one in self._store.failures(item.id)
+            ),
+            notes=facts.notes_on.of_item(run, item),
+            origins=tuple(origins_of(self._store, item, run, mapped)) if mapped is not None else (),
+        )
 
     def _task(
         self,
@@ -108,8 +137,11 @@ class _Explaining:
             stopped_by=self._stopped_by(facts, run) if run is not None else None,
             failures=tuple(f"{one.type_name}: {one.message}" for one in failures),
             rules=facts.rules(task),
-            notes=facts.task_notes(task) if run is None else (*facts.run_notes(run), *self._gone),
+            notes=facts.task_notes(task)
+            if run is None
+            else (*facts.notes_on.of_run(run), *self._gone),
             refused=facts.refused(task),
+            items=explain_items(self._store, run, *facts.map_of(task)) if run is not None else None,
         )
 
     def _chain(self, subject: Subject, at_most: int = MAX_LINKS) -> tuple[tuple[Link, ...], bool]:
@@ -175,3 +207,8 @@ def _needed_too(pattern: str) -> str:
     return (
         f"an event on {pattern} was needed too: it was pruned, or is too far back to be looked at"
     )
+
+
+def _is_id(named: str, tasks: list[str]) -> bool:
+    """Whether it is the id of a task execution; a task of that name goes first."""
+    return named not in tasks and named.isascii() and named.isdigit()

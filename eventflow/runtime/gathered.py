@@ -9,25 +9,26 @@ from eventflow.core.again import REJUDGE, event_in
 from eventflow.core.explain import Act, also_wanted, kept_by, last_event, rule_condition
 from eventflow.core.explanation import LastEvent, RuleExplained
 from eventflow.core.retried import is_taken_over
-from eventflow.core.telling import pool_in_words
 from eventflow.core.waiting import arrived, can_be_met, missing, starts_by_itself
 from eventflow.errors import NotFoundError
 from eventflow.model.condition import Condition
 from eventflow.model.event import Event
 from eventflow.model.keys import matches
+from eventflow.model.mapped import Mapped
 from eventflow.model.phrase import phrase
 from eventflow.model.records import (
     DecisionRecord,
-    PoolRecord,
     TaskExecution,
     VerdictRecord,
     WorkflowExecution,
 )
 from eventflow.model.rule import TaskRule
+from eventflow.model.settings import TaskSettings
 from eventflow.model.sketch import sketch_of
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.failing import asked_again, later_verdicts
+from eventflow.runtime.noted import RunNotes
 from eventflow.runtime.retrying import again_in_words, latest_runs, still_to_do
 from eventflow.store.ports import Store
 
@@ -61,8 +62,7 @@ class Facts:
             if decision.did in ("started", "restarted"):
                 run_id = decision.task_execution_id if decision.task else None
                 self._starts.setdefault(run_id, decision)
-        self._subs: list[WorkflowExecution] | None = None
-        self._pools: dict[tuple[str, str], PoolRecord] | None = None
+        self.notes_on = RunNotes(store, found, self.workflow)
         # The newest of each key; `None` until they are asked for.
         self._facts: dict[str, Event] | None = None
         started = self.start_of(None)
@@ -200,36 +200,12 @@ class Facts:
             return ("no rule starts it, only a command does",)
         return ()
 
-    def run_notes(self, run: TaskExecution) -> tuple[str, ...]:
-        """What there is to know of a run beside its status."""
-        return (*self._slot_notes(run), *self._sub_notes(run))
-
-    def _slot_notes(self, run: TaskExecution) -> tuple[str, ...]:
-        """How the pool stands for whose slot a run waits (S44)."""
-        if run.status is not TaskStatus.QUEUED or not run.reason:
-            return ()
-        key = (self.execution.namespace, run.pool)
-        if self._pools is None:
-            self._pools = {(pool.namespace, pool.name): pool for pool in self._store.pools()}
-        return (pool_in_words(self._pools[key]),) if key in self._pools else ()
-
-    def _sub_notes(self, run: TaskExecution) -> tuple[str, ...]:
-        """What a run of a task that runs a workflow has run, or waits for (S40)."""
-        if self.workflow is None or self.workflow.tasks[run.task_name].runs_workflow is None:
-            return ()
-        if self._subs is None:
-            self._subs = self._store.sub_executions(self.execution.id)
-        return tuple(
-            f"attempt {sub.parent.attempt} runs execution {sub.id} of {sub.workflow_name}, which "
-            f"is {sub.status.value}{self._why(sub)}"
-            for sub in self._subs
-            if sub.parent is not None and sub.parent.task_execution_id == run.id
-        )
-
-    def _why(self, sub: WorkflowExecution) -> str:
-        parked = self._store.parked().get(sub.id)
-        why = f"parked: {parked}" if parked is not None else sub.reason
-        return f" ({why})" if why else ""
+    def map_of(self, task: str) -> tuple[Mapped | None, TaskSettings | None]:
+        """Over what a task is mapped, and its settings; `None` where that is not known (S43)."""
+        if self.workflow is None or task not in self.workflow.tasks:
+            return None, None
+        sketched = self.workflow.tasks[task]
+        return sketched.mapped, sketched.settings
 
     def _rule(self, workflow: Workflow, task: str, number: int, rule: TaskRule) -> RuleExplained:
         kept, latches = kept_by(self._state, f"{task}/{number}")

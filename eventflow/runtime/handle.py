@@ -1,6 +1,7 @@
 """A handle on one workflow execution: wait for it, look at it, stop it."""
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from eventflow.errors import EventflowError, MissingOutputError, NotFoundError, WaitTimeoutError
@@ -8,8 +9,9 @@ from eventflow.model.event import Event
 from eventflow.model.graph import Graph
 from eventflow.model.pictured import Pictured
 from eventflow.model.records import TaskExecution, WorkflowExecution
-from eventflow.model.status import WorkflowStatus
+from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.runtime.client import DECIDED_WITHIN_S, Client
+from eventflow.runtime.items import each_item, map_of, run_of
 from eventflow.runtime.picturing import graph_of_execution
 
 
@@ -90,17 +92,65 @@ class ExecutionHandle(Pictured):
         return self.record
 
     def result(self, task_name: str) -> Any:
-        """The result of the latest SUCCESS of a task.
+        """The result of the latest SUCCESS of a task; of a mapped task the list of its items'
+        results, in item order and nested as its axes are (S43).
 
         Raises:
-            MissingOutputError: If there is none.
+            MissingOutputError: If there is none; of a map that failed, `item_results` has what
+                succeeded.
         """
         text = self._client.store.latest_result(self.id, task_name)
         if text is None:
-            raise MissingOutputError(
-                f"task {task_name!r} has no success in workflow execution {self.id}"
-            )
+            raise MissingOutputError(self._no_result(task_name))
         return json.loads(text)
+
+    def items(
+        self,
+        task_name: str,
+        statuses: Iterable[TaskStatus | str] = (),
+        *,
+        sequence_number: int | None = None,
+    ) -> Iterator[TaskExecution]:
+        """The items of a mapped task's newest run, in item order, as committed (S43).
+
+        They are read page by page while they are iterated. Each has its `index`, `status`,
+        `attempt`, `reason` and times; `handle.tasks` has the run itself, with `items`: how many
+        there are of each status.
+
+        Args:
+            statuses: Only those that stand so: `handle.items("work", ["FAILED"])`.
+            sequence_number: Of this run, and not of the newest.
+
+        Raises:
+            NotFoundError: If there is no such run, or it has no items.
+        """
+        store, wanted = self._client.store, tuple(map(TaskStatus, statuses))
+        return each_item(store, map_of(store, self.record, task_name, sequence_number), wanted)
+
+    def item_results(
+        self, task_name: str, *, sequence_number: int | None = None
+    ) -> Iterator[tuple[tuple[int, ...], Any]]:
+        """Index and result of each item that succeeded, in item order; also of a map that failed.
+
+        `dict(handle.item_results("work"))[17,]` is what item 17 returned. Raises as `items` does.
+        """
+        store = self._client.store
+        run = map_of(store, self.record, task_name, sequence_number)
+        return (
+            (item.index, json.loads(text))
+            for item in each_item(store, run, [TaskStatus.SUCCESS])
+            if (text := store.result(item.id)) is not None
+        )
+
+    def _no_result(self, task_name: str) -> str:
+        text = f"task {task_name!r} has no success in workflow execution {self.id}"
+        run = run_of(self.record, task_name)
+        if run is None or run.items is None:
+            return text
+        return (
+            f"{text}: {run.label} is {run.status.value}, {run.items}. What succeeded is in "
+            f"item_results({task_name!r}), what failed in items({task_name!r}, ['FAILED'])"
+        )
 
     def stop(self, reason: str = "") -> None:
         """Stop it (S29); returns when the stop is decided.

@@ -23,6 +23,7 @@ from eventflow.core.judge import Ask
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping, RunMoved
 from eventflow.core.pools import PoolKey
 from eventflow.core.world import Timer, World
+from eventflow.crashpoints import reach
 from eventflow.errors import StoreError, StoreRefusedError
 from eventflow.executors.port import Report
 from eventflow.model.event import Event
@@ -135,6 +136,7 @@ class Loop:
                 inputs = self._inputs(events, ready, due, now)
                 left_over, undone = self._decide(draft, batch, inputs)
                 if batch.decisions:
+                    reach("loop.decided")
                     self._commit(batch, left_over)
         except BaseException as error:
             draft.rollback()
@@ -203,6 +205,7 @@ class Loop:
             namespace = self.world.executions[home[0]].plan.namespace if home else "default"
             yield _Input(event_of(report, home, namespace, arrived.at), report=report)
         for timer in due:
+            reach("timer.due")
             yield _Input(_alarm(timer, now), timer=timer)
         for pool in self._idle:
             yield _Input(_idle_pool(pool, now))

@@ -9,7 +9,7 @@ from typing import Any
 from eventflow.model.status import ENDED, WORKFLOW_ENDED
 from eventflow.runtime.differences import Replayed
 from eventflow.store.recording import KEYS, Recording, Stored, stored
-from eventflow.store.rows import Rows, StateKey
+from eventflow.store.rows import HistoryRow, Rows, StateKey
 from eventflow.store.shelves import Shelves
 
 _PAGE = 500
@@ -30,8 +30,8 @@ class Remade:
         self._ended_executions: list[int] = []
         self._counts: Counter[str] = Counter()
 
-    def take(self, turn: int, key: str, rows: Rows, now: datetime) -> None:
-        """Put away what a turn writes."""
+    def take(self, turn: int, key: str, rows: Rows, now: datetime) -> list[HistoryRow]:
+        """Put away what a turn writes; return the steps of all runs, those of closed items too."""
         firings = list(map(stored, rows.firings))
         then = list(islice(self._firings, len(firings)))
         self._found.compare(turn, key, "schedule_firing", then, firings)
@@ -48,10 +48,19 @@ class Remade:
         moved = [(row.id, row.status) for row in rows.executions]
         moved += [(row.id, row.status or "") for row in rows.execution_updates]
         self._ended_executions += [number for number, status in moved if status in WORKFLOW_ENDED]
+        steps = rows.history
         # The log, and what was compared in its turn, are not wanted again.
         rows.turned, rows.appended, rows.history, rows.decisions, rows.verdicts = [], [], [], [], []
         rows.firings, rows.results, rows.states = [], {}, {}
         self._shelves.take(rows, now)
+        return sorted([*steps, *self._closed()], key=lambda row: (row.turn, row.number))
+
+    def _closed(self) -> list[HistoryRow]:
+        """The steps of items that were closed: which these are, only the shelves know (S43)."""
+        closed = self._shelves.every_step()
+        self._shelves.history.clear()
+        self._ended_runs += [row.task_execution_id for row in closed]
+        return closed
 
     def compare_ended(self) -> None:
         """Compare what has ended since the last time."""

@@ -109,7 +109,7 @@ def task_fields(remote: RemoteClient, *, broadcast: bool) -> dict[str, Any]:
         raise NotFoundError(
             f"EVENTFLOW_TASK_EXECUTION={named!r} names no task execution of {remote.store.url}"
         )
-    fields: dict[str, Any] = {"namespace": execution.namespace, "sender": str(run.key)}
+    fields: dict[str, Any] = {"namespace": execution.namespace, "sender": run.sender}
     if not broadcast:
         fields["workflow_execution_id"] = execution.id
     return fields

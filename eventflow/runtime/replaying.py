@@ -207,11 +207,10 @@ class _Replay:
         made = {
             "decision": list(map(stored, rows.decisions)),
             "verdict": list(map(stored, rows.verdicts)),
-            "task_history": list(map(stored, rows.history)),
         }
+        made["task_history"] = list(map(stored, self._rows.take(turn, key, rows, now)))
         for name, found in made.items():
             self.found.compare(turn, key, name, then[name], found)
-        self._rows.take(turn, key, rows, now)
 
     def _learn(self, event: Event, decisions: list[Stored]) -> None:
         """Have the plan that is registered; where it was not at hand then, it is not now."""

@@ -291,7 +291,8 @@ class Scheduler(Commanding[ExecutionHandle]):
 
         Args:
             key: Id of a workflow execution, the key of one run, or the name of a workflow.
-            task_name: A task of that execution: its newest run, or why there is none.
+            task_name: A task of that execution: its newest run, or why there is none; `work[17]`
+                is an item of it (S43).
             namespace: Of the workflow that is named.
         """
         return explain(self.store, key, task_name, namespace=namespace)

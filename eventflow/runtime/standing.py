@@ -14,6 +14,7 @@ from eventflow.model.records import TaskExecution, VerdictRecord, WorkflowExecut
 from eventflow.model.status import TaskAction, TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.failing import in_short
+from eventflow.runtime.itemfacts import waiting_items
 from eventflow.runtime.retrying import again_in_words, latest_runs, still_to_do
 from eventflow.store.listed import TimerRecord
 from eventflow.store.ports import Store
@@ -93,6 +94,11 @@ class _Around:
     kept_back: str = ""
     subs: dict[int, WorkflowExecution] = field(default_factory=dict)
 
+    def is_mapped(self, run: TaskExecution) -> bool:
+        """Whether a run is one of a mapped task (S43)."""
+        task = self.workflow.tasks.get(run.task_name) if self.workflow is not None else None
+        return task is not None and task.mapped is not None
+
     def clocks(self, latest: Iterable[str]) -> list[str]:
         """When tasks are due by their own clock."""
         return [
@@ -104,7 +110,7 @@ class _Around:
 
 def sentence(store: Store, run: TaskExecution, around: _Around) -> str:
     """How one run stands that has not ended, and what it waits for."""
-    what = f"{run.task_name} #{run.sequence_number}"
+    what = run.label
     sub = around.subs.get(run.id)
     if sub is not None:
         return (
@@ -117,7 +123,8 @@ def sentence(store: Store, run: TaskExecution, around: _Around) -> str:
         case TaskStatus.INIT:
             return f"{what} waits for its earlier run to stop"
         case TaskStatus.QUEUED:
-            return f"{what} is QUEUED: {around.kept_back or 'for its executor'}"
+            waits = "for its items to be counted" if around.is_mapped(run) else "for its executor"
+            return f"{what} is QUEUED: {around.kept_back or waits}"
         case TaskStatus.RETRYING:
             timer = around.timers.get(("retry", run.task_name))
             again = f"; it runs again at {around.when(timer.due_at)}" if timer is not None else ""
@@ -129,7 +136,17 @@ def sentence(store: Store, run: TaskExecution, around: _Around) -> str:
             return f"{what} is {run.status.value} since {since}{_grace(run, around)}{why}"
         case _:
             since = f" since {around.when(run.begin_date)}" if run.begin_date else ""
-            return f"{what} is {run.status.value}{since}"
+            return f"{what} is {run.status.value}{since}{_items(store, run)}"
+
+
+def _items(store: Store, run: TaskExecution) -> str:
+    """What the items of a run wait for (S43); without numbers, which change all the time."""
+    if run.items is None:
+        return ""
+    told = ": for its items"
+    for reason in sorted({item.reason for item in waiting_items(store, run, TaskStatus.QUEUED)}):
+        told += f"; some are QUEUED: {reason}" if reason else ""
+    return told + ("; some are RETRYING" if run.items.by_status.get(TaskStatus.RETRYING) else "")
 
 
 def _grace(run: TaskExecution, around: _Around) -> str:

@@ -13,6 +13,7 @@ from apscheduler.triggers.date import DateTrigger
 
 from eventflow.core.changes import Change, TimerCleared, TimerSet
 from eventflow.core.world import Timer
+from eventflow.crashpoints import reach
 
 SAFETY_NET_S = 30
 
@@ -101,3 +102,4 @@ class Alarm:
     def _went_off(self) -> None:
         self._set_to = None
         self._ring()
+        reach("alarm.rung")

@@ -197,9 +197,11 @@ class SqliteBackend(SqliteDecided):
 
     def write_data(self, execution_id: int, key: str, value: str | None) -> None:
         if value is None:
-            self._writer.do(lambda wire: wire.execute(DELETE_DATA, (execution_id, key)))
+            self._writer.do("data", lambda wire: wire.execute(DELETE_DATA, (execution_id, key)))
         else:
-            self._writer.do(lambda wire: wire.execute(PUT_DATA.text, (execution_id, key, value)))
+            self._writer.do(
+                "data", lambda wire: wire.execute(PUT_DATA.text, (execution_id, key, value))
+            )
 
     def drawn(self, task_execution_id: int, name: str) -> str | None:
         return self._text(queries.DRAWN, (task_execution_id, name))
@@ -210,7 +212,7 @@ class SqliteBackend(SqliteDecided):
             kept: str = connection.execute(queries.DRAWN, (task_execution_id, name)).fetchone()[0]
             return kept
 
-        return self._writer.do(write)
+        return self._writer.do("drawn", write)
 
     def workflows(self) -> list[WorkflowRecord]:
         statement = select(WorkflowTable).order_by(WorkflowTable.namespace, WorkflowTable.name)

@@ -73,6 +73,8 @@ class _Gathering:
         self.rows = rows
         self._now = now
         self._turn = 0
+        # How many steps the history has so far: those of items that are closed are not in the rows.
+        self._steps = 0
         self._executions: dict[int, TouchedExecution] = {}
         self._runs: dict[int, TouchedRun] = {}
         # By the run of a mapped task: the items that it got in this batch.
@@ -207,12 +209,22 @@ class _Gathering:
     def items_created(self, change: ItemsCreated) -> None:
         self._items[change.run.id] = change
         self._run(change.run, newest=False).items = items_text(change)
-        history = self.rows.history
-        history.extend(item_history(change, len(history)))
+        self.rows.history.extend(item_history(change, self._steps))
+        self._steps += change.shape.count
 
     def items_closed(self, change: ItemsClosed) -> None:
-        first, last = change.waiting.start, change.waiting.stop - 1
-        self.rows.closed.append(ItemsClosing(first, last, change.at, change.turn, change.reason))
+        waiting = change.waiting
+        self.rows.closed.append(
+            ItemsClosing(
+                waiting.start,
+                waiting.stop - 1,
+                change.at,
+                change.turn,
+                self._steps,
+                change.reason,
+            )
+        )
+        self._steps += len(waiting)
 
     def state_written(self, change: StateWritten) -> None:
         namespace, workflow = change.workflow
@@ -281,10 +293,10 @@ class _Gathering:
         """
 
     def _keep_status(self, run: Run, at: datetime, reason: str) -> None:
-        history = self.rows.history
-        history.append(
-            HistoryRow(run.id, self._turn, len(history), run.status.value, at, run.attempt, reason)
+        self.rows.history.append(
+            HistoryRow(run.id, self._turn, self._steps, run.status.value, at, run.attempt, reason)
         )
+        self._steps += 1
 
     def _run(self, run: Run, *, newest: bool = True) -> TouchedRun:
         seen = self._runs.get(run.id)

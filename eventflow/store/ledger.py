@@ -65,9 +65,10 @@ class SqliteLedger:
             self._database.check()
             since = micros_of(self._clock.now())
             self._epoch, self._was_clean = self._writer.do(
+                "lease",
                 lambda connection: _take_lease(
                     connection, (os.getpid(), socket.gethostname(), since, program)
-                )
+                ),
             )
         except BaseException:
             os.close(lock)
@@ -82,7 +83,7 @@ class SqliteLedger:
         try:
             # Of a file that is gone there is nothing to give back.
             with contextlib.suppress(StoreGoneError):
-                self._writer.do(lambda connection: _give_lease(connection, epoch, clean))
+                self._writer.do("release", lambda connection: _give_lease(connection, epoch, clean))
         finally:
             # Closing it lets go of it, as a crash does.
             os.close(lock)
@@ -134,7 +135,7 @@ class SqliteLedger:
             for order in orders:
                 connection.executemany(*order)
 
-        self._writer.do(write)
+        self._writer.do("batch", write)
 
     def keep_snapshot(self, record: SnapshotRecord) -> None:
         row = sql.KEEP_SNAPSHOT.bind(
@@ -150,14 +151,16 @@ class SqliteLedger:
                 )
             ]
         )
-        self._writer.do(lambda connection: connection.executemany(sql.KEEP_SNAPSHOT.text, row))
+        self._writer.do(
+            "snapshot", lambda connection: connection.executemany(sql.KEEP_SNAPSHOT.text, row)
+        )
 
     def park(self, reasons: Mapping[int, str]) -> None:
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(sql.DELETE_PARKED)
             connection.executemany(sql.PARK, list(reasons.items()))
 
-        self._writer.do(write)
+        self._writer.do("parked", write)
 
     def load(self, plan_of: Callable[[str], Plan]) -> Loaded:
         with self._database.session() as session:
@@ -251,7 +254,15 @@ def _orders(rows: Rows, now: int | None) -> list[Order]:
         Order(
             sql.CLOSE_HISTORY,
             [
-                (one.turn, micros_of(one.at), one.reason, one.first_id, one.last_id)
+                (
+                    one.turn,
+                    one.number,
+                    one.first_id,
+                    micros_of(one.at),
+                    one.reason,
+                    one.first_id,
+                    one.last_id,
+                )
                 for one in rows.closed
             ],
         ),

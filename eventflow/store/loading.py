@@ -208,17 +208,17 @@ def _fill_maps(world: World, kept: Kept) -> None:
 
 
 def _items_of(kept: KeptItems, rows: list[RunRow], run: Run | None) -> Items:
-    items = Items(kept.shape, kept.first, next=len(rows))
+    waiting = (row.item for row in rows if row.status == TaskStatus.INIT)
+    items = Items(kept.shape, kept.first, next=next(waiting, len(rows)))
     inputs = (run.inputs if run is not None else None) or {}
-    for row in reversed(rows):
+    # In item order, as they were opened: in that order they are stopped.
+    for row in rows:
         status = TaskStatus(row.status)
-        if status is TaskStatus.INIT:
-            items.next = row.item
-        elif status in ALIVE:
-            items.alive[row.id] = replace(run_of(row), inputs=inputs)
-        elif status is TaskStatus.FAILED:
+        if status is TaskStatus.FAILED:
             items.failed += 1
-            items.fault = (row.item, row.reason)
+            items.fault = items.fault or (row.item, row.reason)
+        elif status in ALIVE and status is not TaskStatus.INIT:
+            items.alive[row.id] = replace(run_of(row), inputs=inputs)
     items.taken = frozenset(row.item for row in rows if row.taken_from is not None)
     return items
 

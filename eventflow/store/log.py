@@ -90,7 +90,7 @@ class SqliteLog:
                 )
             return offsets, at if len(fresh) == len(events) else None
 
-        offsets, at = self._writer.do(write)
+        offsets, at = self._writer.do("append", write)
         if at is None:
             # Some were there before: their own time and turn are in the log.
             return [self._event_at(*placed) for placed in zip(offsets, events, strict=True)]

@@ -91,7 +91,7 @@ class Pruner:
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """One transaction, and the pause that gives others their turn."""
         begun = self._clock.monotonic()
-        answer = self._writer.do(work)
+        answer = self._writer.do("prune", work)
         took = self._clock.monotonic() - begun
         self.done = replace(
             self.done, commits=self.done.commits + 1, longest_s=max(self.done.longest_s, took)

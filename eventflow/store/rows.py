@@ -110,12 +110,16 @@ class RunUpdate(NamedTuple):
 
 
 class ItemsClosing(NamedTuple):
-    """Items with these ids that are in INIT end STOPPED (S43)."""
+    """Items with these ids that are in INIT end STOPPED (S43).
+
+    `number` is that of the first one's step in the history, if it has one; the others' follow it.
+    """
 
     first_id: int
     last_id: int
     at: datetime
     turn: int
+    number: int
     reason: str
 
 

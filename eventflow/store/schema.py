@@ -13,13 +13,14 @@ from pathlib import Path
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from eventflow.crashpoints import reach
 from eventflow.errors import StoreError
 from eventflow.store import data_tables, tables
 from eventflow.store.columns import Table
 
-# Stamped into the header: "evfw", and the version of the tables.
+# Stamped into the header: "evfw", and the version of the tables: another one for other tables.
 APPLICATION_ID = 0x65766677
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _MODULES = (tables, data_tables)
 _HEADER_BYTES = 100
@@ -60,6 +61,7 @@ def prepare(path: Path, *, create: bool) -> None:
 def _make_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        reach("schema.file")
         folder = os.open(path.parent, os.O_RDONLY)
     except FileExistsError:
         return
@@ -89,9 +91,14 @@ def _check_header(path: Path, header: bytes, size: int) -> None:
             f"left as it is; name another file"
         )
     if version != SCHEMA_VERSION:
+        way_out = (
+            "or a newer one"
+            if version > SCHEMA_VERSION
+            else "or name another file, for a new store: there is no way to bring this one along"
+        )
         raise StoreError(
             f"store {name!r} has schema version {version}, this eventflow knows {SCHEMA_VERSION}. "
-            f"It was left as it is; use the eventflow that made it, or a newer one"
+            f"It was left as it is; use the eventflow that made it, {way_out}"
         )
     if size < pages * (65_536 if page_size == 1 else page_size):
         raise StoreError(
@@ -108,13 +115,16 @@ def _make_tables(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path, timeout=5.0, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN EXCLUSIVE")
+        reach("schema.begun")
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         if application != APPLICATION_ID:
             for statement in _statements():
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        reach("schema.written")
         connection.execute("COMMIT")
+        reach("schema.committed")
 
 
 def _statements() -> list[str]:

@@ -45,7 +45,7 @@ UPDATE_RUN = update_by_id(
 # Items that were never opened: their history first, while they are still in INIT (S43).
 CLOSE_HISTORY = (
     "INSERT INTO task_history (task_execution_id, turn, number, status, at, attempt, reason)"
-    " SELECT id, ?, 0, 'STOPPED', ?, attempt, ? FROM task_execution"
+    " SELECT id, ?, ? + id - ?, 'STOPPED', ?, attempt, ? FROM task_execution"
     " WHERE id BETWEEN ? AND ? AND status = 'INIT'"
 )
 CLOSE_ITEMS = (

@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from eventflow.crashpoints import reach
 from eventflow.errors import EventflowError, StoreError
 from eventflow.store.database import connect, store_error
 from eventflow.store.places import gone, identity_of
@@ -33,14 +34,23 @@ Work = Callable[[sqlite3.Connection], T]
 class _Job(Generic[T]):
     """One thing to write, and its answer; the lock opens when it has one."""
 
-    __slots__ = ("answer", "answered", "error", "work")
+    __slots__ = ("answer", "answered", "error", "what", "work")
 
-    def __init__(self, work: Work[T]) -> None:
+    def __init__(self, what: str, work: Work[T]) -> None:
+        self.what = what
         self.work = work
         self.answer: T
         self.error: BaseException | None = None
         self.answered = threading.Lock()
         self.answered.acquire()
+
+
+class _CommitFailedError(Exception):
+    """COMMIT itself failed. `told` is what the callers get."""
+
+    def __init__(self, told: Exception) -> None:
+        super().__init__(str(told))
+        self.told = told
 
 
 class Writer:
@@ -68,13 +78,17 @@ class Writer:
         """How many jobs wait for the next transaction."""
         return self._jobs.qsize()
 
-    def do(self, work: Work[T]) -> T:
+    def do(self, what: str, work: Work[T]) -> T:
         """Return what `work` returns, once it is committed.
 
+        Args:
+            what: One of `crashpoints.COMMITS`: what is written.
+
         Raises:
-            StoreError: If it could not be written. Nothing of it was.
+            StoreError: If it could not be written. Nothing of it was, unless the error says that
+                the commit itself failed: then nobody knows.
         """
-        job = _Job(work)
+        job = _Job(what, work)
         with self._door:
             if self._closed:
                 raise StoreError(f"store {str(self._path)!r} is closed; open it again")
@@ -82,6 +96,7 @@ class Writer:
         job.answered.acquire()
         if job.error is not None:
             raise job.error
+        reach(f"{what}.told")
         return job.answer
 
     def close(self) -> None:
@@ -119,17 +134,29 @@ class Writer:
     def _write(self, jobs: list[_Job[Any]]) -> None:
         try:
             self._transact(jobs)
+        except _CommitFailedError as error:
+            # Whether it is committed is not known: to do it again might be to do it twice (F09).
+            self._roll_back()
+            for job in jobs:
+                job.error = error.told
         except Exception as error:
             self._roll_back()
             if len(jobs) > 1:
                 for job in jobs:
                     self._write([job])
                 return
-            told = store_error(self._path, error) if isinstance(error, sqlite3.Error) else error
-            told.__cause__ = error if told is not error else None
-            jobs[0].error = told
+            jobs[0].error = self._told(error)
         for job in jobs:
             job.answered.release()
+
+    def _told(self, error: Exception) -> Exception:
+        if isinstance(error, OSError):
+            error = sqlite3.OperationalError(str(error))
+        if not isinstance(error, sqlite3.Error):
+            return error
+        told = store_error(self._path, error)
+        told.__cause__ = error
+        return told
 
     def _transact(self, jobs: list[_Job[Any]]) -> None:
         connection = self._connection
@@ -139,13 +166,21 @@ class Writer:
         self._check_place()
         written = False
         for job in jobs:
+            reach(f"{job.what}.begun")
             try:
                 job.answer = job.work(connection)
                 job.error = None
                 written = True
             except EventflowError as error:
                 job.error = error
-        connection.execute("COMMIT" if written else "ROLLBACK")
+        for job in jobs:
+            reach(f"{job.what}.written")
+        try:
+            connection.execute("COMMIT" if written else "ROLLBACK")
+            for job in jobs:
+                reach(f"{job.what}.committed")
+        except (sqlite3.Error, OSError) as error:
+            raise _CommitFailedError(self._told(error)) from error
         self.commits += written
 
     def _check_place(self) -> None:

@@ -5,7 +5,7 @@ and the orders that wait in the outbox.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from eventflow.core.decision import Decision
 from eventflow.core.draft import Draft
 from eventflow.core.judge import Answer
 from eventflow.core.moves import RunCreated, RunMoved, RunTakenOver
+from eventflow.core.opened import ItemsClosed, ItemsCreated
 from eventflow.core.plan import Plan, plan_of
 from eventflow.core.world import LiveExecution, Run, Timer, World
 from eventflow.model.workflow import content_hash
@@ -72,6 +73,7 @@ class History:
     statuses: list[TaskStatus]
     dropped: bool = False
     taken_over: bool = False
+    parent: int = 0
 
 
 @dataclass(slots=True)
@@ -103,6 +105,25 @@ class Bench:
 
     def task(self, live: LiveExecution, task: str, action: TaskAction) -> Decision:
         return self.command("task", workflow_execution_id=live.id, task=task, action=action.value)
+
+    def expand(
+        self,
+        live: LiveExecution,
+        run: Run,
+        levels: list[Any],
+        taken: Sequence[tuple[int, int, int]] = (),
+    ) -> Decision:
+        """Say how many items a run of a mapped task has (S43)."""
+        return self.command("expand", **items_of(live, run, levels, taken))
+
+    def waiting_maps(self) -> list[tuple[LiveExecution, Run]]:
+        """The runs of mapped tasks of which the items are not counted yet."""
+        return [
+            (live, run)
+            for live in self.world.executions.values()
+            for run in live.every_run()
+            if run.status is TaskStatus.QUEUED and not live.has_attempts(run)
+        ]
 
     def emit(self, key: str, value: Any = None) -> Decision:
         return self.feed(Event(key, value))
@@ -192,6 +213,13 @@ class Bench:
                 self.histories[run.id] = History(
                     execution_id, run.task, run.sequence_number, [run.status], taken_over=True
                 )
+            case ItemsCreated():
+                self._keep_items(change)
+            case ItemsClosed(waiting=waiting):
+                for item_id in waiting:
+                    statuses = self.histories[item_id].statuses
+                    if statuses[-1] is TaskStatus.INIT:
+                        statuses.append(TaskStatus.STOPPED)
             case RunMoved(run=run, before=before):
                 history = self.histories[run.id]
                 assert history.statuses[-1] is before, f"{run} moved from {before}"
@@ -209,6 +237,34 @@ class Bench:
                     self.outbox.discard((run_id, attempt, TaskAction.STOP))
             case _:
                 return
+
+    def _keep_items(self, change: ItemsCreated) -> None:
+        taken = {number + more for number, _, count in change.taken for more in range(count)}
+        for number in range(change.shape.count):
+            assert change.first + number not in self.histories
+            first = TaskStatus.SUCCESS if number in taken else TaskStatus.INIT
+            self.histories[change.first + number] = History(
+                change.execution_id,
+                change.run.task,
+                change.run.sequence_number,
+                [first],
+                taken_over=number in taken,
+                parent=change.run.id,
+            )
+
+
+def items_of(
+    live: LiveExecution, run: Run, levels: list[Any], taken: Sequence[tuple[int, int, int]] = ()
+) -> dict[str, Any]:
+    """The value of a command that says how many items a run has."""
+    return {
+        "workflow_execution_id": live.id,
+        "task": run.task,
+        "task_execution_id": run.id,
+        "attempt": run.attempt,
+        "levels": levels,
+        "taken": [list(triple) for triple in taken],
+    }
 
 
 def standing(how: str) -> tuple[Bench, LiveExecution]:
@@ -276,6 +332,11 @@ def picture(world: World) -> dict[str, Any]:
                 dict(live.met),
                 dict(live.state),
                 dict(live.retried),
+                {
+                    run_id: (items.shape, items.first, items.taken, items.next)
+                    + (dict(items.alive), items.failed, items.fault)
+                    for run_id, items in live.items.items()
+                },
                 live.stopping,
                 live.failed_by_timeout,
             )

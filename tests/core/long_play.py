@@ -30,6 +30,10 @@ def flow(name: str, *, key: str) -> Workflow:
         a = Idle("a", retries=1, retry_on={ValueError, KeyError, OSError, TypeError})
         b, c = Idle("b", timeout=30), Idle("c", periodic_expression=Every(60))
         d, e = Idle("d", takes=[a.output]), Idle("e", autostart=False)
+        f = Idle("f", max_active_items=2, retries=1).map([1, 2, 3])
+        g = Idle("g", on_item_failure="stop", pool="p").map(f.output)
+        f >> g
+        f.action_on_event_received(TaskAction.RESTART, f"{key}.*")
         b.action_on_task_status(TaskAction.RESTART, {a: ENDED, c: ENDED})
         b.action_on_event_received(TaskAction.STOP, f"{key}.*")
         c.action_on_condition(
@@ -45,6 +49,7 @@ def flow(name: str, *, key: str) -> Workflow:
 def play(seed: int, steps: int = 400) -> list[str]:
     chance = random.Random(seed)  # noqa: S311  a story, not a secret
     bench = Bench()
+    bench.command("pool", namespace="default", pool="p", slots=2)
     for name in ("one", "two", "three"):
         bench.register(flow(name, key=chance.choice(["p", "q"])))
     for _ in range(steps):
@@ -54,7 +59,7 @@ def play(seed: int, steps: int = 400) -> list[str]:
 
 def step(bench: Bench, chance: random.Random) -> None:
     world = bench.world
-    what = chance.choice(["emit", "report", "report", "report", "timer", "command", "quiet"])
+    what = chance.choice(["emit", "report", "report", "report", "timer", "command", "quiet", "map"])
     lives = list(world.executions.values())
     if what == "emit":
         bench.emit(chance.choice(["x", "y", "p.1", "q.1"]))
@@ -68,9 +73,12 @@ def step(bench: Bench, chance: random.Random) -> None:
         bench.alarm(min(world.timers.values(), key=lambda timer: (timer.due_at, timer.key)))
     elif what == "command" and lives:
         action = chance.choice([TaskAction.RESTART, TaskAction.STOP, TaskAction.START])
-        bench.task(chance.choice(lives), chance.choice("abcde"), action)
+        bench.task(chance.choice(lives), chance.choice("abcdefg"), action)
         if chance.random() < 0.2:
             bench.command("stop", workflow_execution_id=chance.choice(lives).id)
+    elif what == "map":
+        for live, run in bench.waiting_maps():
+            bench.expand(live, run, chance.choice([[0], [3], [2, [1, 3]]]))
     elif what == "quiet" and lives and not bench.facts:
         bench.quiet(chance.choice(lives))
 
@@ -84,7 +92,7 @@ def lines_of(decision: Decision) -> list[str]:
 
 
 def _fields(change: Any) -> str:
-    names = ("run", "record", "timer", "name", "value", "status", "key")
+    names = ("run", "record", "timer", "name", "value", "status", "key", "shape", "runs", "waiting")
     return " ".join(f"{name}={getattr(change, name)}" for name in names if hasattr(change, name))
 
 

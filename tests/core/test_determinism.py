@@ -42,6 +42,8 @@ def test_the_same_story_is_decided_alike_whatever_the_hash_seed() -> None:
     story = stories.pop()
     # It is a story in which much happens, with the snapshot's hash in it.
     assert story.count("RunMoved") > 200
+    assert story.count("ItemsOpened") > 10
+    assert story.count("ItemsClosed") > 2
     assert content_hash(flow("three", key="p").definition()) in story or (
         content_hash(flow("three", key="q").definition()) in story
     )

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventflow import Event, TaskAction, Workflow
-from eventflow.core.decide import COMMAND, take
+from eventflow.core.decide import COMMAND, REPORT, take
 from eventflow.core.draft import Draft
+from eventflow.core.moves import RunMoved
 from eventflow.core.pools import Pool, place_of
 from eventflow.core.world import LiveExecution
 
@@ -19,6 +20,7 @@ NUMBERS = st.integers(0, 99)
 ACTS = st.lists(
     st.one_of(
         st.tuples(st.just("start"), st.integers(0, len(PRIORITIES) - 1)),
+        st.tuples(st.just("map"), st.integers(1, 4)),
         st.tuples(
             st.sampled_from(["success", "failed", "skipped", "lost", "stop", "wait"]), NUMBERS
         ),
@@ -49,6 +51,8 @@ def workflow() -> Workflow:
             Idle(
                 f"t{number}", autostart=False, pool="p", priority=priority, retries=9, retry_delay=5
             )
+        items = Idle("map", autostart=False, pool="p", priority=2, retries=9, retry_delay=5)
+        items.map([1])
     return made
 
 
@@ -78,11 +82,18 @@ def do(bench: Bench, live: LiveExecution, oracle: Oracle, kind: str, what: Any) 
             bench.task(live, f"t{what}", TaskAction.START)
             if bench.world.counters.run_id > before:
                 oracle.waiting[before + 1] = PRIORITIES[what]
+        case "map":
+            # Each item asks for a slot of its own; the map itself takes none (S43).
+            bench.task(live, "map", TaskAction.START)
+            for _, run in bench.waiting_maps():
+                first = bench.world.counters.run_id + 1
+                bench.expand(live, run, [what])
+                oracle.waiting.update(dict.fromkeys(range(first, first + what), 2))
         case "wait":
             bench.wait(seconds=5)
             for timer in sorted(bench.world.timers.values(), key=lambda timer: timer.run_id):
                 bench.alarm(timer)
-                oracle.waiting[timer.run_id] = PRIORITIES[int(timer.task[1:])]
+                oracle.waiting[timer.run_id] = priority_of(timer.task)
                 oracle.give()
         case "stop":
             chosen = sorted({*oracle.waiting, *oracle.held})
@@ -98,10 +109,18 @@ def stop(bench: Bench, live: LiveExecution, oracle: Oracle, run_id: int) -> None
     run = live.run(run_id, bench.world.homes[run_id][1])
     assert run is not None
     bench.task(live, run.task, TaskAction.STOP)
-    if run_id in oracle.held:
-        bench.report("stopped", run_id, run.attempt)
-    oracle.waiting.pop(run_id, None)
-    oracle.held.discard(run_id)
+    # Of a map all items are stopped: those that were told to, and those that held nothing.
+    items = live.items.get(run.parent)
+    for stopped in list(items.alive.values()) if items is not None else [run]:
+        if stopped.id in oracle.held:
+            bench.report("stopped", stopped.id, stopped.attempt)
+            oracle.held.discard(stopped.id)
+    for gone in [one for one in oracle.waiting if one not in bench.world.homes]:
+        del oracle.waiting[gone]
+
+
+def priority_of(task: str) -> int:
+    return 2 if task == "map" else PRIORITIES[int(task[1:])]
 
 
 def end(bench: Bench, oracle: Oracle, kind: str, run_id: int) -> None:
@@ -112,7 +131,7 @@ def end(bench: Bench, oracle: Oracle, kind: str, run_id: int) -> None:
     oracle.held.discard(run_id)
     if kind == "lost" and run.lost < 3:
         # A lost attempt is made up for at once, and stands in the line by its age again.
-        oracle.waiting[run_id] = PRIORITIES[int(task[1:])]
+        oracle.waiting[run_id] = priority_of(task)
     bench.report(kind, run_id, run.attempt)
 
 
@@ -173,3 +192,26 @@ def test_a_slot_that_one_decision_frees_and_asks_for_goes_to_the_first() -> None
 
     pool = bench.world.pools[KEY]
     assert (set(pool.held), pool.line) == ({urgent}, [(0, old)])
+
+
+def test_items_are_stopped_in_their_order_also_after_a_batch_was_taken_back() -> None:
+    """Else what is decided then would not be what a replay decides (S9)."""
+    with Workflow("w", completion="manual") as made:
+        Idle("map").map([1, 2, 3])
+    bench = Bench()
+    bench.register(made)
+    live = bench.run(made)
+    ((_, run),) = bench.waiting_maps()
+    bench.expand(live, run, [3])
+    first = live.items[run.id].first
+    bench.report("running", first)
+    draft = Draft(bench.world)
+    place = {"execution_id": live.id, "task": "map", "run_id": first, "attempt": 1}
+    success = Event(REPORT + "success", place, workflow_execution_id=live.id)
+    take(draft, success, ask, bench.now, result="1")
+    draft.rollback()
+
+    stopping = bench.task(live, "map", TaskAction.STOP)
+
+    moved = [change.run.id for change in stopping.changes if isinstance(change, RunMoved)]
+    assert moved == [run.id, first, first + 1, first + 2]

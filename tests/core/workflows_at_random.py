@@ -86,6 +86,8 @@ def settings(draw: st.DrawFn) -> dict[str, Any]:
         "allow_failure": draw(st.booleans()),
         "pool": draw(st.sampled_from(["default", "p", "q"])),
         "priority": draw(st.integers(-1, 1)),
+        "max_active_items": draw(st.sampled_from([1, 2, 100])),
+        "on_item_failure": draw(st.sampled_from(["finish", "stop"])),
     }
 
 
@@ -94,7 +96,10 @@ def workflows(
     draw: st.DrawFn,
     rules: st.SearchStrategy[Any] = RULES,
     config: st.SearchStrategy[dict[str, Any]] | None = None,
+    *,
+    maps: bool = False,
 ) -> Workflow:
+    """A workflow of one to three tasks; with `maps` half of them are mapped (S43)."""
     config = settings() if config is None else config
     names = TASKS[: draw(st.integers(1, 3))]
     with Workflow(
@@ -105,7 +110,11 @@ def workflows(
         made: list[Idle] = []
         for name in names:
             takes = [one.output for one in made if draw(st.integers(0, 4)) == 0]
-            made.append(Idle(name, takes=takes, **draw(config)))
+            task = Idle(name, takes=takes, **draw(config))
+            if maps and draw(st.booleans()):
+                source = draw(st.sampled_from([None, None, *made]))
+                task.map(source.output if source is not None else [1, 2])
+            made.append(task)
     for name in names:
         for action, condition in draw(st.lists(rules, max_size=3)):
             if all(task in names for task in _tasks_of(condition)):

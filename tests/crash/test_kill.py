@@ -1,99 +1,35 @@
 """kill -9 of a running `serve`: what was acknowledged is there, and no task runs beside itself."""
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from journal import WORKFLOW, Line, append_and_sync, is_alive, overlapping, read
+from journal import WORKFLOW, Line, append_and_sync, overlapping, read
+from place import DEADLINE_S, Place
 
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.remote import RemoteClient
 
-EVENTFLOW = str(Path(sys.executable).with_name("eventflow"))
-DEADLINE_S = 60
-
-
-class Place:
-    """A folder with a store, a workflow file and a journal, and the `serve` that works there."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.url = f"sqlite:///{folder / 'store.db'}"
-        self.journal = folder / "journal"
-        self.killed_at: list[int] = []
-        (folder / "steps.py").write_text(WORKFLOW.format(journal=str(self.journal)))
-        self._serve: subprocess.Popen[str] | None = None
-
-    def serve(self) -> None:
-        """Start `eventflow serve` and wait until it is ready."""
-        with (self.folder / "serve.log").open("a") as log:
-            self._serve = subprocess.Popen(
-                [EVENTFLOW, "serve", "steps.py", "--store", self.url],
-                cwd=self.folder,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert self._serve.stdout is not None
-        while "ready" not in (line := self._serve.stdout.readline()):
-            assert line, (self.folder / "serve.log").read_text()
-
-    def kill(self) -> None:
-        """kill -9 the scheduler; its children die with it."""
-        assert self._serve is not None
-        os.kill(self._serve.pid, signal.SIGKILL)
-        self._serve.wait()
-        if self._serve.stdout is not None:
-            self._serve.stdout.close()
-        pids = {line.pid for line in read(self.journal)}
-        self.until(lambda: not any(is_alive(pid) for pid in pids), "children outlived serve")
-        self.killed_at.append(time.monotonic_ns())
-
-    def end(self) -> None:
-        if self._serve is not None and self._serve.poll() is None:
-            self._serve.terminate()
-            self._serve.wait(DEADLINE_S)
-        if self._serve is not None and self._serve.stdout is not None:
-            self._serve.stdout.close()
-
-    def until(self, check: object, what: str) -> None:
-        """Look until something is so."""
-        assert callable(check)
-        deadline = time.monotonic() + DEADLINE_S
-        tick = threading.Event()
-        while not check():
-            assert time.monotonic() < deadline, what
-            tick.wait(0.02)
-
-    def began(self, task: str) -> bool:
-        return any(line.task == task and line.what == "begin" for line in read(self.journal))
-
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    made = Place(tmp_path)
+    made = Place(tmp_path, WORKFLOW)
     yield made
     made.end()
 
 
 @pytest.mark.rule("S2", "S10", "S11", "S28")
 def test_a_scheduler_that_was_killed_goes_on_from_its_last_commit(place: Place) -> None:
-    place.serve()
+    assert place.serve(), place.log
     with RemoteClient(place.url) as remote:
         handle = ExecutionHandle(remote.client, command=remote.client.run("default", "steps"))
         execution_id = handle.id
         place.until(lambda: place.began("s1"), "s1 never began")
         place.kill()
-        place.serve()
+        assert place.serve(), place.log
         place.until(lambda: place.began("s3"), "s3 never began")
         place.kill()
-        place.serve()
+        assert place.serve(), place.log
 
         ended = handle.wait(DEADLINE_S)
 
@@ -109,14 +45,14 @@ def test_a_scheduler_that_was_killed_goes_on_from_its_last_commit(place: Place) 
 @pytest.mark.rule("S2")
 def test_what_was_acknowledged_before_a_kill_is_in_the_log_once(place: Place) -> None:
     acknowledged = place.folder / "acknowledged"
-    place.serve()
+    assert place.serve(), place.log
     with RemoteClient(place.url) as remote:
         for number in range(400):
             event = remote.client.emit("number", number, id=f"n{number}", sender="test")
             append_and_sync(acknowledged, f"{number} {event.offset}")
             if number in (100, 250):
                 place.kill()
-                place.serve()
+                assert place.serve(), place.log
         told = [tuple(map(int, line.split())) for line in acknowledged.read_text().splitlines()]
 
         stored = [(event.value, event.offset) for event in remote.store.read(keys=["number"])]

@@ -15,6 +15,7 @@ from eventflow.testing import VirtualScheduler
 
 HERE = Path(__file__).parent
 SUCCESS, FAILED, RUNNING = TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.RUNNING
+SKIPPED = TaskStatus.SKIPPED
 
 
 class Recorder(VirtualScheduler):
@@ -44,7 +45,9 @@ def tell(scheduler: Recorder, flows: Path) -> None:
     scheduler.register_file(flows / "orders.py")
     scheduler.register_file(flows / "clocks.py")
     scheduler.register_file(flows / "garden.py")
-    for part in (busy_day, downtime, rules_at_odds, other_snapshot, garden, ends):
+    scheduler.register_file(flows / "fleet.py")
+    parts = (busy_day, downtime, rules_at_odds, other_snapshot, garden, fleet, ends)
+    for part in parts:
         part(scheduler, flows)
 
 
@@ -172,6 +175,54 @@ def garden(scheduler: Recorder, flows: Path) -> None:
     scheduler.advance(seconds=60)
     failed = scheduler.store.verdicts(failed=True, unanswered=True)
     scheduler.rejudge(failed[0].event_offset)
+
+
+def fleet(scheduler: Recorder, flows: Path) -> None:
+    """Maps of every kind, skipped tasks, a retry that takes over items."""
+    scheduler.set_pool("road", 2)
+    scheduler.outcome("find", SUCCESS, result=["a", "b", "c"])
+    for ending, result in ((FAILED, None), (SUCCESS, ["x"]), (SUCCESS, []), (SUCCESS, ["y", "z"])):
+        scheduler.outcome("load", ending, after=10, result=result)
+    for ending in (SUCCESS, SKIPPED, RUNNING):
+        scheduler.outcome("drive", ending, after=10, result={"km": 7})
+    for ending in (SUCCESS, FAILED):
+        scheduler.outcome("parcels", ending, after=5, retryable=False)
+    first = scheduler.run("fleet")
+    scheduler.emit("wash.wanted")
+    scheduler.advance(seconds=30)
+    scheduler.outcome("wash", SUCCESS, after=5, result="clean")
+    scheduler.outcome("wash", FAILED, after=5, retryable=False)
+    scheduler.emit("wash.wanted")  # the third item never starts
+    scheduler.advance(seconds=60)
+    scheduler.restart_scheduler()
+    scheduler.lose("drive")
+    scheduler.advance(minutes=5)
+    again = scheduler.retry(first)
+    scheduler.advance(minutes=1)
+    scheduler.retry(again)
+    scheduler.outcome("find", SUCCESS, result=[1, 2, 3])
+    for _ in range(7):
+        scheduler.outcome("drive", RUNNING)
+    scheduler.run("fleet")
+    scheduler.emit("road.changed")
+    scheduler.emit("road.changed")  # while the first restart is pending
+    scheduler.restart_scheduler()
+    scheduler.set_pool("road", 1)
+    scheduler.emit("road.closed")
+    scheduler.outcome("find", SUCCESS, result=[])  # maps over nothing, one after the other
+    scheduler.run("fleet")
+    scheduler.outcome("find", SUCCESS, result="no list")
+    scheduler.run("fleet")
+    scheduler.outcome("find", SKIPPED, reason="nothing is there today")
+    scheduler.run("fleet")
+    for _ in range(2):
+        scheduler.outcome("find", SUCCESS, result=[1, 2, 3])
+        scheduler.outcome("load", FAILED, after=5)
+        for _ in range(2):
+            scheduler.outcome("load", RUNNING)
+        stopped = scheduler.run("fleet")
+        scheduler.advance(seconds=10)
+    scheduler.stop_workflow(stopped, "enough")  # the other is half way when the story ends
 
 
 def ends(scheduler: Recorder, flows: Path) -> None:

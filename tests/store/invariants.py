@@ -10,6 +10,8 @@ from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
+import item_invariants
+
 from eventflow.model.status import ALIVE, BUSY, MOVES, WORKFLOW_ENDED, TaskStatus
 
 
@@ -45,7 +47,7 @@ def sequence_numbers_are_dense(connection: sqlite3.Connection) -> list[str]:
     """(8)"""
     rows = connection.execute(
         "SELECT workflow_execution_id, task, COUNT(*), MIN(sequence_number), MAX(sequence_number)"
-        " FROM task_execution GROUP BY 1, 2"
+        " FROM task_execution WHERE parent = 0 GROUP BY 1, 2"
         " HAVING MIN(sequence_number) <> 1 OR MAX(sequence_number) <> COUNT(*)"
         " OR COUNT(DISTINCT sequence_number) <> COUNT(*)"
     )
@@ -75,12 +77,15 @@ def histories_are_paths(connection: sqlite3.Connection) -> list[str]:
 
 
 def one_run_is_busy(connection: sqlite3.Connection) -> list[str]:
-    """At most one run with an executor, and at most one in INIT behind it (7)."""
+    """At most one run with an executor, and at most one in INIT behind it (7).
+
+    Of an item too, and its map waits for it: no other run of the task has items that are alive.
+    """
     rows = connection.execute(
         _with_statuses(
-            "SELECT workflow_execution_id, task,"
+            "SELECT workflow_execution_id, task, item,"
             " SUM(status IN :BUSY) busy, SUM(status = 'INIT') waiting"
-            " FROM task_execution GROUP BY 1, 2 HAVING busy > 1 OR waiting > 1"
+            " FROM task_execution GROUP BY 1, 2, 3 HAVING busy > 1 OR waiting > 1"
         )
     )
     return [f"too many runs of {row}" for row in rows]
@@ -155,7 +160,7 @@ def nobody_waits_while_a_slot_is_free(connection: sqlite3.Connection) -> list[st
 def stops_are_of_attempts_that_end(connection: sqlite3.Connection) -> list[str]:
     """A STOP waits while its run is leaving or timed out, and for such a run there is one (9).
 
-    None is for a run that no executor holds: one that has a sub-execution.
+    None is for a run that no executor holds: one that has a sub-execution, or items.
     """
     rows = connection.execute(
         "SELECT run.id, run.status, run.timed_out, stop.attempt FROM task_execution run"
@@ -164,7 +169,7 @@ def stops_are_of_attempts_that_end(connection: sqlite3.Connection) -> list[str]:
         " WHERE (run.status IN ('STOPPING', 'RESTARTING') OR (run.status = 'RUNNING' AND"
         " run.timed_out)) IS NOT (stop.attempt IS NOT NULL)"
         " AND (stop.attempt IS NOT NULL OR run.id NOT IN"
-        " (SELECT parent_task_execution_id FROM workflow_execution))"
+        " (SELECT parent_task_execution_id FROM workflow_execution) AND run.items IS NULL)"
     )
     return [f"run, status, timed out, STOP of attempt: {row}" for row in rows]
 
@@ -235,12 +240,15 @@ def timers_are_of_what_lives(connection: sqlite3.Connection) -> list[str]:
 
 
 def every_status_is_a_fact(connection: sqlite3.Connection) -> list[str]:
-    """What rules are told is what the history says, but for the end of a dropped run (S12, S20)."""
+    """What rules are told is what the history says, but for the end of a dropped run (S12, S20),
+    and for items (S43).
+    """
     rows = connection.execute(
         "SELECT history.task_execution_id, history.status, history.n, fact.n FROM"
         " (SELECT task_execution_id, task_history.status, COUNT(*) n FROM task_history"
         "  JOIN task_execution run ON run.id = task_execution_id"
-        "  WHERE NOT (run.dropped AND task_history.status = 'STOPPED') GROUP BY 1, 2) history"
+        "  WHERE NOT (run.dropped AND task_history.status = 'STOPPED') AND run.parent = 0"
+        "  GROUP BY 1, 2) history"
         " FULL JOIN"
         " (SELECT value ->> 'task_execution_id' run_id, value ->> 'status' status, COUNT(*) n"
         "  FROM event WHERE key GLOB 'eventflow.task.*' GROUP BY 1, 2) fact"
@@ -262,12 +270,14 @@ def reports_move_their_own_attempt(connection: sqlite3.Connection) -> list[str]:
 
 
 def results_are_of_successes(connection: sqlite3.Connection) -> list[str]:
-    """A result is there once a run has succeeded, and for no other run (S37)."""
+    """A result is there once a run has succeeded, and for no other run (S37); a map's is put
+    together from those of its items.
+    """
     rows = connection.execute(
         "SELECT run.id, run.status, result.value FROM task_execution run"
         " LEFT JOIN result ON result.task_execution_id = run.id"
         " WHERE run.taken_from IS NULL"
-        " AND (run.status = 'SUCCESS') <> (result.value IS NOT NULL)"
+        " AND (run.status = 'SUCCESS' AND run.items IS NULL) <> (result.value IS NOT NULL)"
     )
     return [f"run, status, result: {row}" for row in rows]
 
@@ -376,6 +386,7 @@ ALL: tuple[Callable[[sqlite3.Connection], list[str]], ...] = (
     nothing_is_left_to_retry_once_it_has_ended,
     sub_executions_live_with_their_runs,
     references_hold,
+    *item_invariants.ALL,
 )
 
 

@@ -10,14 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from story import described
+
 from eventflow.core.decision import Decision
 from eventflow.core.world import World
 from eventflow.executors.port import AttemptKey, Report, ReportKind
 from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure, ParentLink
+from eventflow.model.status import TaskAction
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.client import Client
 from eventflow.runtime.differences import Replayed
+from eventflow.runtime.dispatch import redeliveries
+from eventflow.runtime.expanding import Expander
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.registry import Registry
@@ -50,6 +55,7 @@ class Player:
         self._registry = Registry(self.store, self.clock, None)
         self._plans = [self._registry.take(workflow) for workflow in self._workflows]
         self.client = Client(self.store, self.clock, lambda: None, _look_once)
+        self._expand = Expander(self.client, lambda report: self.loop.inbox.put(report))
         loaded = self.store.load(self._registry.plan)
         assert loaded.parked == {}
         self.loop = Loop(
@@ -68,7 +74,15 @@ class Player:
         plan = self._plans[number]
         self.client.register(plan.namespace, plan.name, plan.snapshot)
 
-    def report(self, kind: str, run_id: int, attempt: int, *, retryable: bool = True) -> None:
+    def report(
+        self,
+        kind: str,
+        run_id: int,
+        attempt: int,
+        *,
+        retryable: bool = True,
+        result: str = '"done"',
+    ) -> None:
         """Say something about an attempt."""
         failure = AttemptFailure(attempt=attempt, type_name="ValueError", message="no")
         key = AttemptKey(run_id, attempt)
@@ -76,11 +90,23 @@ class Player:
             Report(
                 key=key,
                 kind=ReportKind(kind),
-                result='"done"' if kind == "success" else None,
+                result=result if kind == "success" else None,
                 failure=failure if kind in ("failed", "lost", "refused") else None,
                 retryable=retryable,
             )
         )
+
+    def begin_maps(self) -> None:
+        """Deliver the orders of mapped tasks that wait in the outbox, maybe again: their items are
+        counted, from the results that are there, by commands (S43).
+        """
+        commands = self.store.load(self._registry.plan).commands
+        for order in redeliveries(self.loop.world, commands, set()):
+            run, plan = order.run, order.plan
+            if order.action is not TaskAction.START or run is None or plan is None:
+                continue
+            if plan.tasks[run.task].mapped is not None and not run.parent:
+                self._expand(order)
 
     def start_subs(self) -> None:
         """Deliver the orders of tasks that run a workflow that wait in the outbox, maybe again."""
@@ -175,6 +201,7 @@ def picture(world: World) -> dict[str, Any]:
                 {rule: count for rule, count in sorted(live.met.items()) if count},
                 dict(sorted(live.state.items())),
                 dict(sorted(live.retried.items())),
+                {run_id: described(items) for run_id, items in sorted(live.items.items())},
             )
             for live in world.executions.values()
         },

@@ -7,7 +7,7 @@ stands for all of them.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from eventflow.core.decision import Decision
 from eventflow.core.draft import Draft
 from eventflow.core.judge import Answer
 from eventflow.core.plan import Plan, plan_of
-from eventflow.core.world import Timer, World
+from eventflow.core.world import Items, Run, Timer, World
 from eventflow.errors import LoadError
 from eventflow.model.condition import Condition
 from eventflow.model.context import RuleContext, TaskContext
@@ -111,9 +111,12 @@ class Story:
         standing = self.world.executions[execution_id].standings[task]
         run = standing.leaving or standing.latest
         assert run is not None
+        return self._report(kind, execution_id, run, **more)
+
+    def _report(self, kind: str, execution_id: int, run: Run, **more: Any) -> list[Decision]:
         value = {
             "execution_id": execution_id,
-            "task": task,
+            "task": run.task,
             "run_id": run.id,
             "attempt": run.attempt,
             **more,
@@ -127,6 +130,35 @@ class Story:
             workflow_execution_id=execution_id,
         )
         return self._decide([(report, None, result)], limit=10_000)
+
+    def expand(
+        self,
+        execution_id: int,
+        task: str,
+        levels: Sequence[Any],
+        taken: Sequence[tuple[int, int, int]] = (),
+    ) -> list[Decision]:
+        """Say how many items the latest run of a mapped task has (S43)."""
+        run = self.world.executions[execution_id].standings[task].latest
+        assert run is not None
+        return self.command(
+            "expand",
+            workflow_execution_id=execution_id,
+            task=task,
+            task_execution_id=run.id,
+            attempt=run.attempt,
+            levels=list(levels),
+            taken=[list(triple) for triple in taken],
+        )
+
+    def report_run(
+        self, kind: str, execution_id: int, task: str, run_id: int, **more: Any
+    ) -> list[Decision]:
+        """An executor says something about a run, or an item of one (S43)."""
+        run = self.world.executions[execution_id].run(run_id, task)
+        if run is None:
+            raise KeyError(f"run {run_id} is not in the picture")
+        return self._report(kind, execution_id, run, **more)
 
     def end(self, kind: str, execution_id: int, *tasks: str, **more: Any) -> None:
         """Tasks begin, and end in the next batch."""
@@ -231,11 +263,17 @@ def picture(world: World) -> dict[str, Any]:
                 "met": {key: count for key, count in live.met.items() if count},
                 "state": live.state,
                 "retried": live.retried,
+                "items": {run_id: described(items) for run_id, items in live.items.items()},
                 "stopping": (live.stopping, live.failed_by_timeout),
             }
             for live in world.executions.values()
         },
     }
+
+
+def described(items: Items) -> dict[str, Any]:
+    """The items of a run, as values that can be compared (S43)."""
+    return {one.name: getattr(items, one.name) for one in fields(items)}
 
 
 def _content(one: Event | None) -> Event | None:

@@ -3,8 +3,9 @@
 import pytest
 from conftest import Opens
 from shop import chain, nightly, shop
-from story import StillClock, Story, check_loaded, event, picture
+from story import Step, StillClock, Story, check_loaded, event, picture
 
+from eventflow import Workflow
 from eventflow.core.changes import Commanded
 from eventflow.model.status import TaskAction, TaskStatus, WorkflowStatus
 from eventflow.model.workflow import content_hash
@@ -51,6 +52,29 @@ def test_a_store_loads_the_world_that_was_committed(both: list[Store], clock: St
     story.command("stop", workflow_execution_id=1)
     story.due(hours=2)
     check_loaded(story)
+
+
+@pytest.mark.rule("S10", "S43")
+def test_items_are_loaded_in_the_order_in_which_they_were_opened(
+    both: list[Store], clock: StillClock
+) -> None:
+    """In that order they are stopped: a world that was loaded must decide as the one before."""
+    with Workflow("w") as workflow:
+        Step("map", max_active_items=3).map([1, 2, 3, 4, 5])
+    story = Story(both, clock, workflow)
+    story.run("w")
+    story.expand(1, "map", [5])
+    story.report_run("success", 1, "map", 3)
+    story.report_run("running", 1, "map", 2)
+    for loaded in check_loaded(story):
+        items = loaded.world.executions[1].items[1]
+        assert (list(items.alive), items.next, items.first) == ([2, 4, 5], 4, 2)
+
+    story.report_run("failed", 1, "map", 5, retryable=False)
+    story.report_run("failed", 1, "map", 4, retryable=False)
+    for loaded in check_loaded(story):
+        items = loaded.world.executions[1].items[1]
+        assert (list(items.alive), items.next, items.fault) == ([2, 6], 5, (2, "TaskError: "))
 
 
 @pytest.mark.rule("S11")

@@ -8,7 +8,6 @@ import json
 import sqlite3
 import tempfile
 from contextlib import closing, suppress
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,119 +17,16 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from machine_flows import KEYS, RESULTS, SCHEDULES, TASKS, versions_of, workflows
 from player import Player
 
-from eventflow import (
-    AllOf,
-    Condition,
-    CounterStateDescriptor,
-    Cron,
-    Event,
-    EventCondition,
-    Every,
-    Operator,
-    RuleContext,
-    TaskAction,
-    TaskContext,
-    TaskStatus,
-    Workflow,
-)
+from eventflow import TaskAction, TaskStatus, Workflow
 from eventflow.errors import ConflictError, DuplicateEventError
 from eventflow.model.status import ENDED, WORKFLOW_ENDED
 from eventflow.runtime import loop as loop_module
 
-TASKS = ("a", "b", "c")
-KEYS = ("x", "y")
 POOLS = ("default", "p")
 KINDS = ("running", "success", "failed", "skipped", "stopped", "lost", "refused")
-SCHEDULES = (None, Every(60), Cron("* * * * *"), Cron("*/2 * * * *"))
-
-
-class Idle(Operator):
-    """A task whose code never runs; `takes` names the outputs that it takes."""
-
-    def __init__(self, name: str, *, takes: Any = (), **config: Any) -> None:
-        self._takes = takes
-        super().__init__(name, **config)
-
-    @property
-    def arguments(self) -> Any:
-        return self._takes
-
-    def start(self, context: TaskContext) -> Any:
-        raise AssertionError("no code runs here")
-
-
-class EverySecond(Condition):
-    """Met by each second event; it counts in durable state."""
-
-    def is_met(self, event: Event, context: RuleContext) -> bool:
-        return context.get_state(CounterStateDescriptor("n")).add() % 2 == 0
-
-
-STATUSES = st.sets(
-    st.sampled_from(["SUCCESS", "FAILED", "SKIPPED", "STOPPED", "RUNNING"]), min_size=1
-)
-PULSES = st.sampled_from(KEYS).map(EventCondition) | st.sampled_from(KEYS).map(
-    lambda key: EverySecond([key])
-)
-CONDITIONS = PULSES | st.lists(PULSES, min_size=2, max_size=2).map(lambda two: AllOf(*two))
-
-
-@st.composite
-def workflows(draw: st.DrawFn) -> Workflow:
-    """One small workflow with rules on events and statuses, retries, time-outs, schedules."""
-    with Workflow(
-        "w",
-        max_active=draw(st.integers(1, 2)),
-        timeout=draw(st.sampled_from([None, None, 120.0])),
-        schedule=draw(st.sampled_from(SCHEDULES)),
-        catchup=draw(st.sampled_from(["none", "latest", "all"])),
-    ) as workflow:
-        made: list[Idle] = []
-        for name in TASKS[: draw(st.integers(1, 3))]:
-            takes = [one.output for one in made if draw(st.integers(0, 3)) == 0]
-            made.append(Idle(name, takes=takes, **draw(CONFIGS)))
-    for one in made:
-        for action in draw(st.lists(st.sampled_from(sorted(TaskAction)), max_size=3)):
-            if draw(st.booleans()):
-                one.action_on_condition(action, draw(CONDITIONS))
-            else:
-                upstream = draw(st.sampled_from(made))
-                wanted = {TaskStatus(status) for status in draw(STATUSES)}
-                one.action_on_task_status(action, {upstream: wanted})
-    if draw(st.booleans()):
-        workflow.trigger_on_condition(draw(CONDITIONS))
-    return workflow
-
-
-CONFIGS = st.fixed_dictionaries(
-    {
-        "retries": st.integers(0, 2),
-        "retry_delay": st.sampled_from([0, 5]),
-        "timeout": st.sampled_from([None, 30]),
-        "autostart": st.booleans(),
-        "on_lost": st.sampled_from(["retry", "retry", "fail"]),
-        "max_lost": st.integers(0, 2),
-        "periodic_expression": st.sampled_from([None, None, None, Every(20)]),
-        "overlap": st.sampled_from(["skip", "restart"]),
-        "allow_failure": st.booleans(),
-        "pool": st.sampled_from(["default", "p", "p"]),
-        "priority": st.integers(-1, 1),
-    }
-)
-
-
-def versions_of(workflow: Workflow) -> list[Workflow]:
-    """The workflow, one with another description, and one with each other schedule."""
-    versions = [workflow]
-    for number, schedule in enumerate(SCHEDULES):
-        version = copy(workflow)
-        version.description = f"version {number}"
-        version.schedule = schedule
-        version.max_active = 1 + number % 2
-        versions.append(version)
-    return versions
 
 
 @dataclass(frozen=True)
@@ -230,13 +126,41 @@ class Machine(RuleBasedStateMachine):
     def register_a_version(self, number: int) -> None:
         self.player.register(number)
 
-    @rule(data=st.data(), kind=st.sampled_from(KINDS), retryable=st.booleans(), twice=st.booleans())
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(KINDS),
+        retryable=st.booleans(),
+        twice=st.booleans(),
+        result=st.sampled_from(RESULTS),
+    )
     @precondition(lambda self: self.alive())
-    def report(self, data: st.DataObject, kind: str, retryable: bool, twice: bool) -> None:
+    def report(
+        self, data: st.DataObject, kind: str, retryable: bool, twice: bool, result: str
+    ) -> None:
         """About an attempt that is alive: what an executor says in good order, or says again."""
         run_id, attempt = data.draw(st.sampled_from(self.alive()))
         for _ in range(1 + twice):
-            self.player.report(kind, run_id, attempt, retryable=retryable)
+            self.player.report(kind, run_id, attempt, retryable=retryable, result=result)
+
+    @rule(times=st.integers(1, 2))
+    def begin_maps(self, times: int) -> None:
+        """Orders of mapped tasks are delivered: late, and again, as the others are."""
+        for _ in range(times):
+            self.player.begin_maps()
+
+    @rule()
+    def go_on(self) -> None:
+        """As when all goes well: maps are counted, and those that ask for it begin."""
+        self.player.settle()
+        self.player.begin_maps()
+        self.quiet = self.player.settle()
+
+    @rule(kind=st.sampled_from(KINDS), result=st.sampled_from(RESULTS))
+    @precondition(lambda self: self.alive())
+    def report_all(self, kind: str, result: str) -> None:
+        """Everything that is alive comes to the same."""
+        for run_id, attempt in self.alive():
+            self.player.report(kind, run_id, attempt, result=result)
 
     @rule(data=st.data(), kind=st.sampled_from(KINDS), attempt=st.integers(1, 3))
     @precondition(lambda self: self.runs())

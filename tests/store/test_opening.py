@@ -1,5 +1,6 @@
 """Which store a URL means, and what is refused before anything is touched (F13)."""
 
+import hashlib
 import os
 import sqlite3
 import stat
@@ -14,6 +15,7 @@ from story import StillClock, Story, event
 from eventflow.errors import StoreError
 from eventflow.store.memory import MemoryStore
 from eventflow.store.opening import open_store
+from eventflow.store.schema import SCHEMA_VERSION
 from eventflow.store.sqlite import SqliteStore
 
 
@@ -121,6 +123,20 @@ def newer(path: Path, clock: StillClock) -> None:
     connection.close()
 
 
+def earlier(path: Path, clock: StillClock) -> None:
+    """Of before there were items: a run had no columns for them."""
+    made(path, clock)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = delete")
+    connection.executescript(
+        "CREATE TABLE old AS SELECT * FROM task_execution; DROP TABLE task_execution;"
+        "ALTER TABLE old RENAME TO task_execution; ALTER TABLE task_execution DROP COLUMN parent;"
+        "ALTER TABLE task_execution DROP COLUMN item; ALTER TABLE task_execution DROP COLUMN items;"
+        "PRAGMA user_version = 1;"
+    )
+    connection.close()
+
+
 def truncated(path: Path, clock: StillClock) -> None:
     made(path, clock)
     os.truncate(path, path.stat().st_size - 4096)
@@ -140,7 +156,8 @@ def text(path: Path, clock: StillClock) -> None:
     [
         (text, "not an eventflow store: it is no SQLite database"),
         (foreign, "of another program"),
-        (newer, "schema version 99, this eventflow knows 1"),
+        (newer, "schema version 99, this eventflow knows 2.* that made it, or a newer one"),
+        (earlier, "schema version 1, this eventflow knows 2.* name another file, for a new store"),
         (truncated, "is truncated"),
         (cut_short, "not an eventflow store"),
     ],
@@ -159,6 +176,23 @@ def test_what_is_no_store_of_ours_is_refused_and_left_as_it_is(
     assert "left as it is" in str(refused.value).replace("was left", "left")
     assert path.read_bytes() == content
     assert sorted(tmp_path.iterdir()) == names
+
+
+def test_other_tables_have_another_schema_version(opens: Opens) -> None:
+    """When this is red the tables have changed: raise SCHEMA_VERSION, and put here what it says.
+
+    Without that a store of before would be opened, and fail at the first column that it lacks.
+    """
+    store = opens()
+    rows = store._reader.rows(
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+        " ORDER BY name",
+        (),
+    )
+    tables = "\n".join(" ".join(text.split()) for (text,) in rows)
+    fingerprint = hashlib.sha256(tables.encode()).hexdigest()[:16]
+
+    assert (SCHEMA_VERSION, fingerprint) == (2, "64e496f59061c7f9")
 
 
 def test_a_damaged_page_is_found_before_a_scheduler_decides_on_it(

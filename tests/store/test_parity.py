@@ -1,5 +1,6 @@
 """Whatever happens, both stores load the world that it happened to, and answer alike."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from shop import chain, shop
 from story import Step, StillClock, Story, check_loaded, event
 
-from eventflow import Workflow
+from eventflow import TaskAction, TaskExecution, Workflow
 from eventflow.errors import ConflictError, NotFoundError
-from eventflow.model.status import ALIVE
+from eventflow.model.shape import Shape
+from eventflow.model.status import ALIVE, TaskStatus
+from eventflow.runtime.taken import taken_items
 from eventflow.store.memory import MemoryStore
 from eventflow.store.ports import Store
 from eventflow.store.sqlite import SqliteStore
@@ -24,7 +27,9 @@ ACTS = st.one_of(
         st.sampled_from(["running", "success", "failed", "skipped", "stopped", "lost"]),
         st.integers(0, 20),
     ),
-    st.tuples(st.just("run"), st.sampled_from(["shop", "chain", "depot"])),
+    st.tuples(st.just("all"), st.sampled_from(["running", "success", "success", "failed"])),
+    st.tuples(st.just("expand"), st.sampled_from([[0], [1], [3], [4], [2, [1, 3]], [2, 2]])),
+    st.tuples(st.just("run"), st.sampled_from(["shop", "chain", "depot", "fan", "fan"])),
     st.tuples(
         st.just("emit"),
         st.sampled_from(["orders.paid", "orders.asked", "stock.changed", "stock.closed", "recall"]),
@@ -49,6 +54,16 @@ def depot() -> Workflow:
     return workflow
 
 
+def fan() -> Workflow:
+    """Mapped tasks; one stops at its first failure, with few of its items at once."""
+    with Workflow("fan") as workflow:
+        Step("all", pool="stock").map([1, 2])
+        few = Step("few", max_active_items=2, on_item_failure="stop").map([1, 2])
+        few.action_on_event_received(TaskAction.RESTART, "stock.changed")
+        few.action_on_event_received(TaskAction.STOP, "stock.closed")
+    return workflow
+
+
 def act(story: Story, kind: str, what: Any) -> None:
     match kind:
         case "run":
@@ -69,24 +84,58 @@ def act(story: Story, kind: str, what: Any) -> None:
                 story.retry(what, limit=1 + what * 3)
         case "cut":
             story.batch(event("recall"), limit=what)
+        case "expand":
+            waiting = waiting_maps(story)
+            if not waiting:
+                story.run("fan")
+            for place in waiting or waiting_maps(story):
+                expand(story, *place, what)
+        case "all":
+            for place in alive_in(story):
+                with suppress(KeyError):  # what was reported before has ended it, or its map
+                    story.report_run(what, *place, result='"one"')
         case _:
-            alive = [
-                (live.id, task)
-                for live in story.world.executions.values()
-                for task, standing in live.standings.items()
-                if standing.latest is not None and standing.latest.status in ALIVE
-            ]
+            alive = alive_in(story)
             if alive:
-                story.report(kind, *alive[what % len(alive)])
+                story.report_run(kind, *alive[what % len(alive)])
+
+
+def alive_in(story: Story) -> list[tuple[int, str, int]]:
+    """Execution, task and id of every run, and every item that began, that is alive."""
+    return [
+        (live.id, run.task, run.id)
+        for live in story.world.executions.values()
+        for run in live.every_run()
+        if run.status in ALIVE
+    ]
+
+
+def waiting_maps(story: Story) -> list[tuple[int, str]]:
+    return [
+        (live.id, run.task)
+        for live in story.world.executions.values()
+        for run in live.every_run()
+        if run.status is TaskStatus.QUEUED and not live.has_attempts(run)
+    ]
+
+
+def expand(story: Story, execution_id: int, task: str, levels: list[Any]) -> None:
+    """Count items; every store takes over the same of them from what is retried (S31)."""
+    live = story.world.executions[execution_id]
+    run = live.standings[task].latest
+    assert run is not None
+    taken = [taken_items(store, live.record, run, Shape(levels)) for store in story.stores]
+    assert taken[0] == taken[1]
+    story.expand(execution_id, task, levels, taken[0])
 
 
 def end(story: Story, execution_id: int) -> None:
     """Stop an execution, and all that runs in it."""
     story.command("stop", workflow_execution_id=execution_id)
-    live = story.world.executions.get(execution_id)
-    for task, standing in list(live.standings.items()) if live is not None else ():
-        if standing.latest is not None and standing.latest.status in ALIVE:
-            story.report("stopped", execution_id, task)
+    for number, task, run_id in alive_in(story):
+        if number == execution_id:
+            with suppress(KeyError):  # the end of its items has ended it
+                story.report_run("stopped", execution_id, task, run_id)
     story.quiet(execution_id)
 
 
@@ -101,7 +150,7 @@ def test_whatever_happened_both_stores_load_the_world(acts: list[tuple[str, Any]
             stores: list[Store] = [sqlite, MemoryStore(clock=clock)]
             for store in stores:
                 store.hold("test")
-            story = Story(stores, clock, shop(), chain(), depot())
+            story = Story(stores, clock, shop(), chain(), depot(), fan())
             for kind, what in acts:
                 act(story, kind, what)
                 check_loaded(story)
@@ -125,6 +174,7 @@ def check_reads(story: Story) -> None:
             same("history", run.id)
             same("failures", run.id)
             same("result", run.id)
+            check_items(same, run)
             same("task_status", execution.id, run.task_name)
             same("latest_result", execution.id, run.task_name)
         same("decisions", execution.id)
@@ -143,6 +193,21 @@ def check_reads(story: Story) -> None:
         same("verdicts", failed=True, unanswered=unanswered)
     for timer in one.timers():
         same("last_fired", timer.key)
+
+
+def check_items(same: Callable[..., Any], run: TaskExecution) -> None:
+    """What is asked about the items of a mapped task, one by one and together (S43)."""
+    shape = same("shape", run.id)
+    if shape is not None:
+        for number in range(shape.count):
+            same("result", run.id, shape.index_of(number))
+            same("result", run.id, shape.index_of(number)[:1])
+    for item in same("items", run.id):
+        same("task_execution", item.id)
+        same("history", item.id)
+        same("failures", item.id)
+        same("result", item.id)
+    same("items", run.id, statuses=[TaskStatus.SUCCESS, TaskStatus.STOPPED], after=0, limit=2)
 
 
 def plain(answer: Any) -> Any:

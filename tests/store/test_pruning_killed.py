@@ -12,6 +12,7 @@ from processes import Other
 from shop import chain
 
 from eventflow.clock import SystemClock
+from eventflow.crashpoints import STAGES, VARIABLE
 from eventflow.store import backup
 from eventflow.store.backup import back_up
 from eventflow.store.cut import Cut
@@ -30,6 +31,7 @@ say("done")
 """
 BACKUP = """
 from pathlib import Path
+from eventflow.crashpoints import STAGES, VARIABLE
 from eventflow.store import backup
 
 backup._PAGES = 1
@@ -61,12 +63,14 @@ def player(tmp_path: Path) -> Iterator[Player]:
     made.close()
 
 
-@pytest.mark.parametrize("commits", [0, 1, 5, 16, 30, 40])
-def test_a_second_prune_finishes_what_a_killed_one_has_begun(player: Player, commits: int) -> None:
-    with Other(f"sqlite:///{player.path}", PRUNE, dict(os.environ)) as other:
-        for _ in range(commits):
-            other.hear()
-        other.kill()
+@pytest.mark.parametrize("count", [1, 2, 9, 17])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_second_prune_finishes_what_a_killed_one_has_begun(
+    player: Player, stage: str, count: int
+) -> None:
+    crash = {VARIABLE: f"prune.{stage}:kill:{count}"}
+    with Other(f"sqlite:///{player.path}", PRUNE, {**os.environ, **crash}) as other:
+        assert "done" not in other.rest()
     assert not _faults(player)
 
     late = SystemClock().now() + timedelta(days=365_000)

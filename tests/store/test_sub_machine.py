@@ -31,12 +31,17 @@ KINDS = ("running", "success", "failed", "stopped", "lost")
 
 @st.composite
 def families(draw: st.DrawFn) -> list[Workflow]:
-    """top runs middle, middle runs bottom; events start, stop and restart what runs them."""
+    """top runs middle, middle runs bottom; events start, stop and restart what runs them.
+
+    At the bottom of each there may be items, which end with what runs above them (S43).
+    """
     with Workflow("bottom", max_active=draw(st.integers(1, 2))) as bottom:
-        Step("work", **draw(SETTINGS))
+        work = Step("work", **draw(SETTINGS))
+        if draw(st.booleans()):
+            work.map([1, 2, 3])
     with Workflow("middle", timeout=draw(st.sampled_from([None, 45.0]))) as middle:
         one = WorkflowOperator("deep", bottom, **draw(SETTINGS))
-        Step("work").start_after(one)
+        Step("work", max_active_items=1).map([1, 2]).start_after(one)
     with Workflow("top", completion="manual") as top:
         WorkflowOperator("sub", middle, periodic_expression=Every(40), **draw(SETTINGS))
         WorkflowOperator("other", "bottom", **draw(SETTINGS))
@@ -98,11 +103,13 @@ class Machine(RuleBasedStateMachine):
     def deliver(self, times: int) -> None:
         for _ in range(times):
             self.player.start_subs()
+            self.player.begin_maps()
             self.player.settle()
 
     @rule()
     def deliver_late(self) -> None:
         self.player.start_subs()
+        self.player.begin_maps()
 
     @rule(when=st.sampled_from(["before", "after"]))
     def crash(self, when: str) -> None:
@@ -124,9 +131,14 @@ class Machine(RuleBasedStateMachine):
         ]
 
     def teardown(self) -> None:
-        if hasattr(self, "player"):
-            self.player.close()
-        self.folder.cleanup()
+        try:
+            if hasattr(self, "player"):
+                found = self.player.replay()
+                assert found.equal, found
+        finally:
+            if hasattr(self, "player"):
+                self.player.close()
+            self.folder.cleanup()
 
 
 TestMachine = Machine.TestCase

@@ -56,7 +56,7 @@ class Group:
 
         def ask() -> None:
             try:
-                self.answers[place] = self._writer.do(work)  # type: ignore[arg-type]  # any work
+                self.answers[place] = self._writer.do("data", work)  # type: ignore[arg-type]  # any work
             except Exception as error:
                 self.answers[place] = error
 
@@ -69,7 +69,7 @@ class Group:
             while self._writer.waiting < len(self._threads):
                 self._go.wait(0.001)
 
-        self._writer.do(busy)
+        self._writer.do("data", busy)
         for thread in self._threads:
             thread.join()
 
@@ -123,16 +123,16 @@ def test_a_job_that_fails_half_way_is_undone_alone(writer: Writer, path: Path) -
 
 
 def test_a_file_that_stays_locked_is_given_up_with_a_reason(writer: Writer, path: Path) -> None:
-    writer.do(lambda connection: connection.execute("PRAGMA busy_timeout = 20").fetchone())
+    writer.do("data", lambda connection: connection.execute("PRAGMA busy_timeout = 20").fetchone())
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(StoreError, match="another process keeps it locked"):
-        writer.do(put("a"))  # type: ignore[arg-type]  # any work
+        writer.do("data", put("a"))  # type: ignore[arg-type]  # any work
 
     other.execute("ROLLBACK")
     other.close()
-    writer.do(put("b"))  # type: ignore[arg-type]  # any work
+    writer.do("data", put("b"))  # type: ignore[arg-type]  # any work
     assert keys(path) == {"b"}
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_was_locked_for_a_moment_is_written(writer: Writer, path: Pa
     timer = threading.Timer(0.2, lambda: other.execute("ROLLBACK"))
     timer.start()
 
-    writer.do(put("a"))  # type: ignore[arg-type]  # any work
+    writer.do("data", put("a"))  # type: ignore[arg-type]  # any work
 
     timer.join()
     other.close()
@@ -155,21 +155,25 @@ def test_on_a_full_disk_nothing_is_acknowledged_and_it_goes_on_when_there_is_roo
 ) -> None:
     store = opens()
     writer = store._writer
-    (pages,) = writer.do(lambda connection: connection.execute("PRAGMA page_count").fetchone())
-    writer.do(lambda wire: wire.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone())
+    (pages,) = writer.do(
+        "data", lambda connection: connection.execute("PRAGMA page_count").fetchone()
+    )
+    writer.do("data", lambda wire: wire.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone())
 
     with pytest.raises(StoreError, match="the disk is full"):
         store.append([event("k", "x" * 100_000)])
 
     assert store.read() == []
     assert store.append([event("k", 1)])[0].offset == 1
-    writer.do(lambda wire: wire.execute("PRAGMA max_page_count = 100000").fetchone())
+    writer.do("data", lambda wire: wire.execute("PRAGMA max_page_count = 100000").fetchone())
     assert store.append([event("k", "x" * 100_000)])[0].offset == 2
 
 
 def test_what_was_asked_for_before_the_end_is_written(path: Path) -> None:
     writer = Writer(path)
-    threads = [threading.Thread(target=writer.do, args=(put(str(number)),)) for number in range(10)]
+    threads = [
+        threading.Thread(target=writer.do, args=("data", put(str(number)))) for number in range(10)
+    ]
 
     def close(_: sqlite3.Connection) -> None:
         for thread in threads:
@@ -179,28 +183,28 @@ def test_what_was_asked_for_before_the_end_is_written(path: Path) -> None:
         closing.start()
 
     closing = threading.Thread(target=writer.close)
-    writer.do(close)
+    writer.do("data", close)
     closing.join()
     for thread in threads:
         thread.join()
 
     assert keys(path) == {str(number) for number in range(10)}
     with pytest.raises(StoreError, match="closed"):
-        writer.do(put("late"))  # type: ignore[arg-type]  # any work
+        writer.do("data", put("late"))  # type: ignore[arg-type]  # any work
 
 
 def test_nothing_is_acknowledged_in_a_file_that_was_deleted_or_replaced(
     writer: Writer, path: Path
 ) -> None:
-    writer.do(put("a"))
+    writer.do("data", put("a"))
     path.rename(path.with_name("moved.db"))
     with pytest.raises(StoreGoneError, match="was deleted"):
-        writer.do(put("b"))
+        writer.do("data", put("b"))
     path.with_name("moved.db").rename(path)
-    writer.do(put("c"))
+    writer.do("data", put("c"))
     assert keys(path) == {"a", "c"}
 
     path.rename(path.with_name("moved.db"))
     path.write_bytes(b"")
     with pytest.raises(StoreGoneError, match="was replaced"):
-        writer.do(put("d"))
+        writer.do("data", put("d"))
