@@ -63,8 +63,8 @@ class Retention:
         self._thread = threading.Thread(target=self._run, name="eventflow-retention", daemon=True)
 
     def start(self) -> None:
-        """Begin at once. Code may go this once: the scheduler has registered nothing yet."""
-        self._prune_logged(snapshots=True)
+        """Begin at once, before the scheduler registers anything: only now code may go, too."""
+        self._prune_logged(code=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -74,23 +74,26 @@ class Retention:
             self._thread.join()
 
     def _run(self) -> None:
+        self._prune_logged()
         while not self._stopped.wait(EVERY_S):
-            self._prune_logged(snapshots=False)
+            self._prune_logged()
 
-    def _prune_logged(self, *, snapshots: bool) -> None:
+    def _prune_logged(self, *, code: bool = False) -> None:
+        now = self._clock.now()
+        cut = Cut(
+            before=now - self._older_than,
+            ids_before=now - self._dedup_window,
+            snapshots=code,
+            others=not code,
+        )
         try:
-            done = prune(
-                self._store,
-                self._clock,
-                self._older_than,
-                dedup_window=self._dedup_window,
-                snapshots=snapshots,
-                manner=Manner(stop=self._stopped.is_set, wait=self._stopped.wait),
+            done = self._store.prune(
+                cut, Manner(stop=self._stopped.is_set, wait=self._stopped.wait)
             )
         except EventflowError as error:
             log.warning("retention.failed reason=%r", str(error))
             return
-        if done.commits:
+        if done.executions or done.events or done.ids or done.snapshots:
             log.info(
                 "retention.pruned executions=%s events=%s ids=%s snapshots=%s longest_s=%.3f",
                 done.executions,

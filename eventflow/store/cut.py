@@ -16,12 +16,14 @@ class Cut:
         namespace: Only what belongs to it may go; `None` for any.
         snapshots: Whether snapshots may go that nothing needs: only where no scheduler can be
             about to register one of them.
+        others: Whether anything but snapshots may go.
     """
 
     before: datetime
     ids_before: datetime
     namespace: str | None = None
     snapshots: bool = False
+    others: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,15 +66,18 @@ class Pruner:
         Raises:
             StoreError: If it cannot be read or written; what is gone so far stays gone.
         """
-        with self._database.session() as session:
-            doomed = doomed_in(session.connection(), self._cut)
-        steps: tuple[Callable[[], Iterator[None]], ...] = (
-            lambda: self._executions(doomed),
-            lambda: self._events(doomed),
-            self._ids,
-            lambda: self._snapshots(epoch),
-            self._logs,
-        )
+        steps: list[Callable[[], Iterator[None]]] = [lambda: self._snapshots(epoch)]
+        if self._cut.others:
+            with self._database.session() as session:
+                doomed = doomed_in(session.connection(), self._cut)
+            # What executions are gone for comes after them.
+            steps = [
+                lambda: self._executions(doomed),
+                lambda: self._events(doomed),
+                self._ids,
+                *steps,
+                self._logs,
+            ]
         for step in steps:
             for _ in step():
                 self._manner.progress(self.done)

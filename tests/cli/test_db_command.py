@@ -126,3 +126,21 @@ def test_a_service_prunes_beside_emitters_and_nothing_within_the_retention_is_lo
             assert again.offset == offset
             with pytest.raises(DuplicateEventError):
                 remote.client.emit("noted", "other", id=key, sender=name)
+
+
+def test_a_service_prunes_when_it_starts_and_goes_on(ran: Shell) -> None:
+    with ran.begin("serve", "two.py", "--retention", "0s") as program:
+        program.line("ready")
+        with RemoteClient(f"sqlite:///{ran.folder}/eventflow.db") as remote:
+            gone = remote.until(lambda: None if remote.store.executions() else True, 30)
+        assert gone
+        assert ran("execution", "start", "one", "--wait").returncode == 0
+        program.signal(signal.SIGTERM)
+        code, _, errors = program.end()
+    assert code == 0
+    assert "retention.pruned executions=2" in errors
+
+
+def test_a_retention_that_is_no_length_of_time_is_refused(shell: Shell) -> None:
+    done = shell("serve", "two.py", EVENTFLOW_RETENTION="soon")
+    assert (done.returncode, "retention 'soon' is no length of time" in done.stderr) == (2, True)
