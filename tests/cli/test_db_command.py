@@ -90,7 +90,7 @@ def test_a_service_prunes_beside_emitters_and_nothing_within_the_retention_is_lo
         def emit(name: str) -> None:
             with RemoteClient(url) as remote:
                 number = 0
-                while not stopped.wait(0.02):
+                while not stopped.wait(0.05):
                     number += 1
                     key = f"{name}-{number}"
                     sent[key] = remote.client.emit("noted", number, id=key, sender=name).offset
@@ -100,7 +100,7 @@ def test_a_service_prunes_beside_emitters_and_nothing_within_the_retention_is_lo
             thread.start()
         gone = 0
         try:
-            for _ in range(4):
+            for _ in range(2):
                 shell("execution", "start", "one", "--wait", "--store", store)
                 within = shell.json("db", "prune", "--older-than", "1h", "--store", store)
                 assert (within["executions"], within["events"]) == (0, 0)
@@ -108,7 +108,7 @@ def test_a_service_prunes_beside_emitters_and_nothing_within_the_retention_is_lo
             with RemoteClient(url) as remote:
                 found = remote.store.read(keys=["noted"], limit=1_000_000)
             assert known <= {one.offset for one in found}
-            for _ in range(4):
+            for _ in range(2):
                 shell("execution", "start", "one", "--wait", "--store", store)
                 gone += shell.json("db", "prune", "--older-than", "0s", "--store", store)["events"]
         finally:
@@ -124,8 +124,9 @@ def test_a_service_prunes_beside_emitters_and_nothing_within_the_retention_is_lo
             name, number = key.split("-")
             again = remote.client.emit("noted", int(number), id=key, sender=name)
             assert again.offset == offset
-            with pytest.raises(DuplicateEventError):
-                remote.client.emit("noted", "other", id=key, sender=name)
+            if int(number) % 10 == 0:
+                with pytest.raises(DuplicateEventError):
+                    remote.client.emit("noted", "other", id=key, sender=name)
 
 
 def test_a_service_prunes_when_it_starts_and_goes_on(ran: Shell) -> None:
