@@ -19,7 +19,7 @@ ONCE = "EVENTFLOW_CRASH_ONCE"
 STALL_S = 5.0
 
 # What is committed, by the word that the writer is given.
-COMMITS = ("append", "batch", "lease", "release", "snapshot", "parked", "data", "drawn")
+COMMITS = ("append", "batch", "lease", "release", "snapshot", "parked", "data", "drawn", "prune")
 # Around each commit: nothing written, all written, committed, told.
 STAGES = ("begun", "written", "committed", "told")
 

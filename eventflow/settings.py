@@ -4,6 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,13 @@ from eventflow.errors import EventflowError
 
 FILE = "eventflow.toml"
 PREFIX = "EVENTFLOW_"
+_UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,8 @@ class Settings:
         stop_grace: Seconds that running tasks get when `serve` is told to end.
         log_format: `text` (key=value) or `json`.
         log_level: Name of the least level that is logged.
+        retention: How long ended executions and their events are kept, as `30d`; empty for ever.
+        dedup_window: How long ids of events are remembered at least, as `7d` (S3).
     """
 
     store: str = "sqlite:///eventflow.db"
@@ -32,6 +42,8 @@ class Settings:
     stop_grace: float = 10.0
     log_format: str = "text"
     log_level: str = "INFO"
+    retention: str = ""
+    dedup_window: str = "7d"
 
 
 def read_settings(
@@ -72,6 +84,21 @@ def store_url(text: str) -> str:
     """
     is_path = ":" not in text and ("/" in text or Path(text).suffix != "")
     return f"sqlite:///{text}" if is_path else text
+
+
+def duration(what: str, text: str) -> timedelta:
+    """A length of time as it is written: `30d`, `12h`, `90m`, `45s`, `2w`.
+
+    Raises:
+        EventflowError: If it is none; names what it was given for.
+    """
+    number, unit = text[:-1], _UNITS.get(text[-1:])
+    if unit is None or not (number.isascii() and number.isdigit()):
+        raise EventflowError(f"{what} {text!r} is no length of time; write 30d, 12h, 90m or 45s")
+    try:
+        return int(number) * unit
+    except OverflowError as error:
+        raise EventflowError(f"{what} {text!r} is too long") from error
 
 
 def _from_file(path: Path) -> dict[str, Any]:

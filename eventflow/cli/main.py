@@ -47,6 +47,7 @@ COMMANDS = {
     ),
     "schedule": Command("schedules", "app", "List schedules and the times at which they are due."),
     "pool": Command("pools", "app", "List pools, and set how many of their tasks run at once."),
+    "db": Command("db", "app", "Prune, back up, restore and measure the store."),
     "replay": Command("replay", "replay", "Decide a log again, and compare what comes out."),
     "fsck": Command("fsck", "check_store", "Check that a store is whole, and say what to do."),
     "check": Command("check", "check", "Check the workflows of a file without running them."),

@@ -70,7 +70,10 @@ def find_execution(store: Store, execution_id: int) -> WorkflowExecution:
     """
     found = store.execution(execution_id)
     if found is None:
-        raise NotFoundError(f"no workflow execution {execution_id} in {store.url}")
+        newest = store.executions(limit=1)
+        # Ids are given once, in their order, and nothing but pruning takes one away.
+        gone = "; it was pruned" if newest and 0 < execution_id < newest[0].id else ""
+        raise NotFoundError(f"no workflow execution {execution_id} in {store.url}{gone}")
     return found
 
 

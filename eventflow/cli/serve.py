@@ -17,13 +17,15 @@ from eventflow.cli.ownlog import open_log
 from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import note, say, say_json
 from eventflow.cli.uplink import report_to
+from eventflow.clock import SystemClock
 from eventflow.errors import DefinitionError, LoadError
 from eventflow.model.event import Event
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.reporters.config import UplinkConfig
+from eventflow.runtime.retention import Retention
 from eventflow.runtime.scheduler import Scheduler
-from eventflow.settings import read_settings
+from eventflow.settings import duration, read_settings
 
 log = logging.getLogger("eventflow")
 LOOK_S = 1.0
@@ -46,6 +48,15 @@ def serve(
         typer.Option("--log-format", help="Form of the log. [default: text]", show_default=False),
     ] = None,
     uplink: options.Uplink = None,
+    retention: Annotated[
+        str | None,
+        typer.Option(
+            "--retention",
+            metavar="AGE",
+            help="How long ended executions and their events are kept, as 30d. [default: ever]",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Run the scheduler for the workflows of files or folders, until a signal ends it.
@@ -60,14 +71,22 @@ def serve(
         executor=executor.value if executor else None,
         stop_grace=grace,
         log_format=log_format.value if log_format else None,
+        retention=retention,
     )
+    window = duration("dedup_window", settings.dedup_window)
+    kept_for = duration("retention", settings.retention) if settings.retention else None
     platform = UplinkConfig.from_environment(url=uplink)
     files = [file for place in places or () for file in _files(place)]
     open_log(settings)
     scheduler = Scheduler(settings.store, executor=settings.executor, program="eventflow serve")
+    pruning = contextlib.ExitStack()
     with Interrupts() as interrupts:
         try:
             scheduler.start()
+            if kept_for is not None:
+                kept = Retention(scheduler.store, SystemClock(), kept_for, window)
+                pruning.callback(kept.stop)
+                kept.start()
             report_to(scheduler, platform)
             _log_facts(scheduler)
             workflows = _register(scheduler, files)
@@ -80,9 +99,11 @@ def serve(
                 interrupts.wait(LOOK_S)
             log.info("serve.stopping grace_s=%s", settings.stop_grace)
         except BaseException:
+            pruning.close()
             scheduler.stop()
             raise
         failure = scheduler.failure
+        pruning.close()
         scheduler.stop(0.0 if failure else settings.stop_grace)
     if failure is not None:
         note(f"the scheduler has stopped deciding: {failure}")

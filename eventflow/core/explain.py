@@ -52,6 +52,7 @@ class Act:
         again: The command that had it judged again.
         verdicts: Of that event.
         earlier: The newest events before it that its condition wants too.
+        not_found: The patterns of those of them that were not found.
         run_before: Of a retry: the run that was taken over, or runs again (S31).
     """
 
@@ -63,6 +64,7 @@ class Act:
     again: Event | None = None
     verdicts: tuple[VerdictRecord, ...] = ()
     earlier: tuple[Event, ...] = ()
+    not_found: tuple[str, ...] = ()
     run_before: int | None = None
 
 

@@ -55,15 +55,18 @@ class _Explaining:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._facts: dict[int, Facts] = {}
+        # What would be named and is not there any more, in words.
+        self._gone: dict[str, None] = {}
 
     def execution(self, execution_id: int) -> ExecutionExplained:
         facts = self._of(execution_id)
         chain, cut = self._chain(Subject(workflow_execution_id=execution_id))
+        gone = tuple(self._gone)
         return ExecutionExplained(
             execution=facts.execution,
             chain=chain,
             cut=cut,
-            notes=facts.notes(),
+            notes=(*facts.notes(), *gone),
             tasks=tuple(self._task(facts, name, at_most=1) for name in facts.task_names()),
         )
 
@@ -120,6 +123,7 @@ class _Explaining:
         run = run or facts.run(task, None)
         chain: tuple[Link, ...] = ()
         cut = False
+        self._gone.clear()
         if run is not None:
             chain, cut = self._chain(Subject(task_execution_id=run.id), at_most)
         failures = self._store.failures(run.id) if run is not None else []
@@ -133,7 +137,9 @@ class _Explaining:
             stopped_by=self._stopped_by(facts, run) if run is not None else None,
             failures=tuple(f"{one.type_name}: {one.message}" for one in failures),
             rules=facts.rules(task),
-            notes=facts.task_notes(task) if run is None else facts.notes_on.of_run(run),
+            notes=facts.task_notes(task)
+            if run is None
+            else (*facts.notes_on.of_run(run), *self._gone),
             refused=facts.refused(task),
             items=explain_items(self._store, run, *facts.map_of(task)) if run is not None else None,
         )
@@ -147,6 +153,9 @@ class _Explaining:
             if len(links) == at_most:
                 return tuple(links), True
             link = self._link(following)
+            # What only looks like the sender of a task may be a name of the user's own.
+            if link is None and following.key is None:
+                self._gone[f"what comes before that was pruned: {_named(following)}"] = None
             if link is None:
                 break
             name = (link.workflow_execution_id, link.task, link.sequence_number)
@@ -166,7 +175,9 @@ class _Explaining:
         if execution_id is None or self._store.execution_status(execution_id) is None:
             return None
         facts = self._of(execution_id)
-        return link_of(facts.act(run, facts.start_of(run)))
+        act = facts.act(run, facts.start_of(run))
+        self._gone.update(dict.fromkeys(map(_needed_too, act.not_found)))
+        return link_of(act)
 
     def _run_of(self, subject: Subject) -> TaskExecution | None:
         if subject.task_execution_id is not None:
@@ -184,6 +195,18 @@ class _Explaining:
         if execution_id not in self._facts:
             self._facts[execution_id] = Facts(self._store, execution_id)
         return self._facts[execution_id]
+
+
+def _named(subject: Subject) -> str:
+    if subject.task_execution_id is not None:
+        return f"task execution {subject.task_execution_id}"
+    return f"execution {subject.workflow_execution_id}"
+
+
+def _needed_too(pattern: str) -> str:
+    return (
+        f"an event on {pattern} was needed too: it was pruned, or is too far back to be looked at"
+    )
 
 
 def _is_id(named: str, tasks: list[str]) -> bool:

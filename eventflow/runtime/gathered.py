@@ -105,7 +105,7 @@ class Facts:
         if event is not None and event.key == REJUDGE:
             again, event = event, event_in(event.value["event"])
         verdicts: list[VerdictRecord] = []
-        earlier: list[Event] = []
+        earlier: dict[str, Event | None] = {}
         if decision is not None and event is not None:
             verdicts = self._said(decision.turn, None if run is None else self.execution.id)
             condition = rule_condition(self.workflow, decision.task, decision.rule)
@@ -119,7 +119,8 @@ class Facts:
             event=event,
             again=again,
             verdicts=tuple(verdicts),
-            earlier=tuple(earlier),
+            earlier=tuple(one for one in earlier.values() if one is not None),
+            not_found=tuple(pattern for pattern, one in earlier.items() if one is None),
             run_before=self._run_before(run, decision),
         )
 
@@ -303,12 +304,11 @@ class Facts:
         waited = begun != self.execution.created_at
         return not (waited and event.logged_at is not None and event.logged_at < begun)
 
-    def _earlier(self, condition: Condition, event: Event) -> list[Event]:
-        found = (
-            self._newest((pattern,), until=event.offset - 1)
+    def _earlier(self, condition: Condition, event: Event) -> dict[str, Event | None]:
+        return {
+            pattern: self._newest((pattern,), until=event.offset - 1)
             for pattern in also_wanted(condition, event)
-        )
-        return [one for one in found if one is not None]
+        }
 
     def _said(self, turn: int, execution_id: int | None) -> list[VerdictRecord]:
         """What conditions of this execution, or with `None` of its workflow, said in a turn."""

@@ -37,6 +37,16 @@ class ExecutionHandle(Pictured):
         if self._id or self._command is None:
             return self._id
         record = self._client.outcome(self._command, DECIDED_WITHIN_S)
+        if record is None and not self._client.store.read(
+            keys=["**", "eventflow.**"],
+            after=self._command.offset - 1,
+            until=self._command.offset,
+            limit=1,
+        ):
+            raise NotFoundError(
+                f"command {self._command.key} (offset {self._command.offset}) was decided long ago "
+                f"and is pruned, with what it started; a new one needs a new idempotency key"
+            )
         if record is None or record.workflow_execution_id is None:
             raise EventflowError(f"command {self._command.key} started no execution")
         self._id = record.workflow_execution_id

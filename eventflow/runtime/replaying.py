@@ -124,6 +124,11 @@ class _Replay:
                 )
         cursor = next(self._recording.table("cursor"))
         counters = self._world.counters
+        if counters.turn < cursor["turn"]:
+            raise StoreError(
+                f"the log ends with turn {counters.turn} where {cursor['turn']} were decided; what "
+                f"is missing was pruned or is lost, and a replay needs all of it"
+            )
         self.found.compare(
             0,
             "",
@@ -152,8 +157,10 @@ class _Replay:
         event, now, turn = event_in(row), decided_at(row), row["turn"]
         expected = self._world.counters.turn + 1
         if turn != expected:
+            begins = expected == 1
+            told = "does not begin at its beginning, but" if begins else "goes on"
             raise StoreError(
-                f"the log goes on with turn {turn} where turn {expected} should be; what is "
+                f"the log {told} with turn {turn} where turn {expected} should be; what is "
                 f"missing was pruned or is lost, and a replay needs all of it"
             )
         then = {name: stream.take(turn) for name, stream in self._streams.items()}

@@ -2,7 +2,7 @@
 
 import atexit
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
@@ -36,8 +36,10 @@ from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.listening import checked
 from eventflow.runtime.news import send
 from eventflow.runtime.registry import Registry
+from eventflow.runtime.retention import prune
 from eventflow.settings import read_settings
 from eventflow.store.bell import Bell
+from eventflow.store.cut import Pruned
 from eventflow.store.listed import WorkflowRecord
 from eventflow.store.opening import open_store
 from eventflow.store.ports import Store
@@ -306,6 +308,10 @@ class Scheduler(Commanding[ExecutionHandle]):
     def workflow_of(self, snapshot: str) -> Workflow | None:
         """The workflow of a snapshot, to look at; only the newest can be run."""
         return self._registry.workflow(snapshot)
+
+    def prune(self, older_than: timedelta, *, namespace: str | None = None) -> Pruned:
+        """Let go of what is older and not needed; raises StoreError for a store in memory."""
+        return prune(self.store, self._clock, older_than, namespace=namespace)
 
     def on(self, signal: Signal, receiver: Receiver) -> Receiver:
         """Call `receiver(scheduler, **arguments)` for each signal of this scheduler's."""

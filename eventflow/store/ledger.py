@@ -93,6 +93,16 @@ class SqliteLedger:
             return None
         return self._held()
 
+    @property
+    def holds(self) -> bool:
+        """Whether it is this one that holds the store."""
+        return self._lock is not None
+
+    def epoch(self) -> int:
+        """Counts the schedulers that have held the store."""
+        found: int = self._reader.rows(LEASE)[0][0]
+        return found
+
     def was_clean(self) -> bool:
         return self._was_clean
 

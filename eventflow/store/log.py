@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Unpack
 
@@ -25,12 +26,15 @@ from eventflow.model.records import EventCount
 from eventflow.store.columns import instant_of, micros_of
 from eventflow.store.compiled import bound, table
 from eventflow.store.database import Database
+from eventflow.store.doomed import check_retried
 from eventflow.store.queries import (
     EVENT_AT,
     EVENT_OF_TURN,
     FIND_SEEN,
+    FIRST_USED,
     HAS_UNDECIDED,
     NEWEST_OFFSET,
+    NEWEST_TURN,
     OFFSET_AT,
     TURN_AT,
     UNDECIDED,
@@ -64,6 +68,7 @@ class SqliteLog:
         hashes = [] if drawn else [value_hash(event) for event in events]
 
         def write(connection: sqlite3.Connection) -> tuple[list[int], int | None]:
+            check_retried(connection, events)
             at = micros_of(self._clock.now())
             after = newest_offset(connection)
             if drawn:
@@ -88,7 +93,7 @@ class SqliteLog:
         offsets, at = self._writer.do("append", write)
         if at is None:
             # Some were there before: their own time and turn are in the log.
-            return [self._event_at(offset) for offset in offsets]
+            return [self._event_at(*placed) for placed in zip(offsets, events, strict=True)]
         return [
             event_of((offset, None, at, *content, None))
             for offset, content in zip(offsets, contents, strict=True)
@@ -129,10 +134,21 @@ class SqliteLog:
         return self._reader.value(NEWEST_OFFSET) or 0
 
     def decided_offset(self, offset: int) -> bool:
-        return self._reader.value(TURN_AT, (offset,)) is not None
+        rows = self._reader.rows(TURN_AT, (offset,))
+        if rows:
+            return rows[0][0] is not None
+        # One that is gone was decided before: no other is ever pruned.
+        return 0 < offset <= self.last_offset()
 
-    def _event_at(self, offset: int) -> Event:
-        return event_of(self._reader.rows(EVENT_AT, (offset,))[0])
+    def _event_at(self, offset: int, said: Event) -> Event:
+        """The event at an offset; once it is pruned, what was said again stands for it (S3)."""
+        rows = self._reader.rows(EVENT_AT, (offset,))
+        if rows:
+            return event_of(rows[0])
+        at = self._reader.value(FIRST_USED, (said.namespace, said.sender, said.id))
+        # It was decided, or it would be there: not later than now.
+        turn = self._reader.value(NEWEST_TURN)
+        return replace(said, offset=offset, logged_at=instant_of(at), turn=turn)
 
 
 def content_of(event: Event) -> Content:

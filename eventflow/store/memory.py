@@ -12,10 +12,11 @@ from pathlib import Path
 
 from eventflow.clock import Clock
 from eventflow.core.plan import Plan
-from eventflow.errors import LeaseLostError, StoreBusyError, StoreRefusedError
+from eventflow.errors import LeaseLostError, StoreBusyError, StoreError, StoreRefusedError
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
 from eventflow.model.status import ALIVE, WORKFLOW_ENDED
+from eventflow.store.cut import Cut, Manner, Pruned
 from eventflow.store.gathering import rows_of
 from eventflow.store.listed import Held, SnapshotRecord
 from eventflow.store.loading import Kept, Step, load
@@ -115,6 +116,12 @@ class MemoryStore(MemoryReads):
     def park(self, reasons: Mapping[int, str]) -> None:
         with self._lock:
             self._shelves.parked = dict(reasons)
+
+    def prune(self, cut: Cut, manner: Manner | None = None) -> Pruned:
+        raise StoreError(
+            f"store {self.url!r} is in memory and ends with its program: nothing of it is pruned; "
+            f"name a file with --store sqlite:///eventflow.db"
+        )
 
     def write_data(self, execution_id: int, key: str, value: str | None) -> None:
         with self._lock:

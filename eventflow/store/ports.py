@@ -26,6 +26,7 @@ from eventflow.model.records import (
 )
 from eventflow.model.shape import Shape
 from eventflow.model.status import TaskStatus, WorkflowStatus
+from eventflow.store.cut import Cut, Manner, Pruned
 from eventflow.store.listed import Held, SnapshotRecord, TimerRecord, WorkflowRecord
 from eventflow.store.selection import Which
 
@@ -330,6 +331,17 @@ class Store(EventLog, Ledger, StateBackend, Protocol):
         self, execution_id: int, task: str, number: int, attempt: int, item: int = -1
     ) -> Path | None:
         """Where the output of one attempt goes; `None` where logs are not kept."""
+        ...
+
+    def prune(self, cut: Cut, manner: Manner | None = None) -> Pruned:
+        """Delete what a cut leaves behind, in small transactions beside whoever works on it.
+
+        An event without a turn stays, and so does what a living execution, or any that is kept,
+        refers to. Offsets and ids are never given again. What was begun, the next one finishes.
+
+        Raises:
+            StoreError: If the store is in memory, or cannot be written; what is gone stays gone.
+        """
         ...
 
     def close(self) -> None:

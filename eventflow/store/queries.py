@@ -3,7 +3,16 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
 
 from eventflow.model.status import BUSY, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.columns import one_of
@@ -50,6 +59,14 @@ FIND_SEEN = text_of(
         _DEDUP.c.id == bindparam("named"),
     )
 )
+FIRST_USED = text_of(
+    select(type_coerce(_DEDUP.c.at, BigInteger)).where(
+        _DEDUP.c.namespace == bindparam("space"),
+        _DEDUP.c.sender == bindparam("who"),
+        _DEDUP.c.id == bindparam("named"),
+    )
+)
+NEWEST_TURN = text_of(select(_CURSOR.c.turn))
 UNDECIDED = (
     text_of(select(*_EVENT.c).where(_EVENT.c.turn.is_(None)).order_by(_EVENT.c.offset)) + " LIMIT ?"
 )

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from eventflow.clock import Clock
 from eventflow.store.backend import SqliteBackend
+from eventflow.store.cut import Cut, Manner, Pruned
 from eventflow.store.database import Database
 from eventflow.store.ledger import SqliteLedger
 from eventflow.store.log import SqliteLog
+from eventflow.store.pruning import Pruner
 from eventflow.store.recording import Recording
 from eventflow.store.sqlite_recording import recorded_in
 from eventflow.store.writer import Writer
@@ -54,6 +57,14 @@ class SqliteStore(SqliteLog, SqliteLedger, SqliteBackend):
     def recording(self) -> Iterator[Recording]:
         with recorded_in(self._database) as recorded:
             yield recorded
+
+    def prune(self, cut: Cut, manner: Manner | None = None) -> Pruned:
+        # Before asking who holds it: whoever takes it in between has another.
+        epoch = self.epoch()
+        if cut.snapshots and not self.holds and self.holder() is not None:
+            cut = replace(cut, snapshots=False)
+        pruner = Pruner(self._database, self._writer, self._clock, cut, manner or Manner())
+        return pruner.prune(epoch)
 
     def close(self) -> None:
         try:

@@ -160,10 +160,10 @@ class Writer:
 
     def _transact(self, jobs: list[_Job[Any]]) -> None:
         connection = self._connection
-        if identity_of(self._path) != self._identity:
-            # SQLite would go on in a file without a name, and acknowledge what is lost.
-            raise gone(self._path)
+        self._check_place()
         self._begin()
+        # Another may have been put in its place by the very process whose end was waited for.
+        self._check_place()
         written = False
         for job in jobs:
             reach(f"{job.what}.begun")
@@ -182,6 +182,11 @@ class Writer:
         except (sqlite3.Error, OSError) as error:
             raise _CommitFailedError(self._told(error)) from error
         self.commits += written
+
+    def _check_place(self) -> None:
+        if identity_of(self._path) != self._identity:
+            # SQLite would go on in a file without a name, and acknowledge what is lost.
+            raise gone(self._path)
 
     def _begin(self) -> None:
         for tries in range(1, BUSY_TRIES + 1):

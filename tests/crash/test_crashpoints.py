@@ -103,6 +103,8 @@ TASKS = {"first", "each[0]", "each[1]", "each[2]", "last"}
 IN_THREADS = {"journal.begun", "journal.written", "journal.replaced"}
 # Only a store with code that cannot be loaded parks anything.
 PARKING = {f"parked.{stage}" for stage in STAGES}
+# Only retention deletes: `tests/store/test_pruning_killed.py` goes through these.
+PRUNING = {f"prune.{stage}" for stage in STAGES}
 IN_A_PROGRAM = """
 import os, sys, time
 from pathlib import Path
@@ -191,7 +193,7 @@ def check(place: Place, executions: list[WorkflowExecution]) -> None:
 
 @pytest.mark.long
 @pytest.mark.rule("S2", "S10", "S11", "S28")
-@pytest.mark.parametrize("point", sorted(POINTS - IN_THREADS - PARKING))
+@pytest.mark.parametrize("point", sorted(POINTS - IN_THREADS - PARKING - PRUNING))
 def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(place: Place, point: str) -> None:
     story = Story(place, point, Action.KILL)
 
