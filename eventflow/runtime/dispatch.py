@@ -119,13 +119,17 @@ class Dispatcher:
     def _work(self) -> None:
         while (orders := self._orders.get()) is not None:
             for order in orders:
-                try:
-                    reach("dispatch.taken")
-                    hand_over(self._executor, order, self._make_job, self._unheld)
-                    reach("dispatch.handed")
-                except Exception:
-                    # The order stays in the outbox: it is delivered again at the next start.
-                    log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)
+                self.deliver(order)
+
+    def deliver(self, order: Order) -> None:
+        """Hand one order over; a failure is logged."""
+        try:
+            reach("dispatch.taken")
+            hand_over(self._executor, order, self._make_job, self._unheld)
+            reach("dispatch.handed")
+        except Exception:
+            # The order stays in the outbox: it is delivered again at the next start.
+            log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)
 
 
 def hand_over(

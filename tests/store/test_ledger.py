@@ -208,20 +208,21 @@ def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillCl
         for change in decision.changes
         if isinstance(change, RunMoved)
     )
+    turn = story.decisions[-1].turn + 1
     second = replace(run, id=2, sequence_number=2)
-    made = RunCreated(1, replace(second, status=TaskStatus.INIT), START, 90, "test", "default")
-    queued = RunMoved(1, second, TaskStatus.INIT, START, 90)
+    made = RunCreated(1, replace(second, status=TaskStatus.INIT), START, turn, "test", "default")
+    queued = RunMoved(1, second, TaskStatus.INIT, START, turn)
 
     with pytest.raises(StoreError, match="UNIQUE"):
         store.commit(
             batch_of(
-                Decision(event("k"), 90, (made, queued)),
+                Decision(event("k"), turn, (made, queued)),
                 read_from=story.cursor,
                 read_to=story.cursor,
             )
         )
 
-    assert store.event_of_turn(90) is None
+    assert store.event_of_turn(turn) is None
 
 
 @pytest.mark.rule("S1")
