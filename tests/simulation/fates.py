@@ -5,26 +5,26 @@ from random import Random
 
 # Fault -> the most often that it happens, as a chance at each occasion.
 FAULTS = {
-    "commit: died before": 0.04,
-    "commit: died after": 0.04,
+    "commit: died before": 0.1,
+    "commit: died after": 0.1,
     "commit: busy": 0.08,
     "commit: full": 0.08,
-    "commit: error, not written": 0.05,
-    "commit: error, written": 0.05,
+    "commit: error, not written": 0.1,
+    "commit: error, written": 0.1,
     "append: busy": 0.08,
     "append: error, not written": 0.05,
     "append: error, written": 0.08,
-    "read: error": 0.02,
+    "read: error": 0.1,
     "start: error": 0.1,
     "report: late": 0.4,
-    "report: twice": 0.2,
+    "report: twice": 0.4,
     "report: long after": 0.3,
-    "worker: lost": 0.2,
+    "worker: lost": 0.6,
     "worker: silent": 0.15,
-    "worker: refused": 0.05,
+    "worker: refused": 0.1,
     "worker: mark not written": 0.3,
-    "clock: forward": 0.05,
-    "clock: back": 0.05,
+    "clock: forward": 0.2,
+    "clock: back": 0.2,
     "process: died": 0.06,
     "code: changed": 0.3,
     "code: not at hand": 0.15,
@@ -41,7 +41,7 @@ class Fates:
     def __init__(self, seed: int) -> None:
         self.dice = Random(seed)
         # In most histories most faults never happen: what is rare beside much else is seen too.
-        often = self.dice.choice([0.0, 0.3, 0.6, 0.9])
+        often = self.dice.choice([0.1, 0.3, 0.6, 0.9])
         self.rates = {
             fault: most * self.dice.random() if self.dice.random() < often else 0.0
             for fault, most in FAULTS.items()

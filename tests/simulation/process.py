@@ -38,6 +38,10 @@ class SilentBell:
 class Process:
     """Begins where the store is; `step`, `deliver` and the workers make it go on.
 
+    Attributes:
+        ended: Why the scheduler has stopped by itself, if it has.
+        is_whole: Whether all code is at hand, so that nothing is parked.
+
     Args:
         workflows: Those whose code is at hand, in every version.
     """
@@ -51,6 +55,7 @@ class Process:
     ) -> None:
         self.workers = workers
         self.ended = ""
+        self.is_whole = True
         self.registry = Registry(_any(store), clock, None)
         self.plans = [self.registry.take(workflow) for workflow in workflows]
         self.engine = Engine(
@@ -80,7 +85,7 @@ class Process:
         try:
             return self.engine._loop.step()
         except (LeaseLostError, StoreGoneError) as error:
-            self.ended = str(error)
+            self.ended = type(error).__name__
         except StoreError:
             pass
         return True
