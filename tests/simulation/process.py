@@ -98,7 +98,8 @@ class Process:
                 self._orders = list(dispatcher._orders.get_nowait() or [])
             except Empty:
                 return False
-        dispatcher.deliver(self._orders.pop(0))
+        if dispatcher.deliver(self._orders[0]):
+            del self._orders[0]
         return True
 
     def next_due(self) -> Any:
