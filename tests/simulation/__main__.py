@@ -2,10 +2,8 @@
 
 import argparse
 import sys
-from collections import Counter
-from pathlib import Path
 
-from tests.simulation.runner import CORPUS, Told, play_one, play_many, store_of
+from tests.simulation.runner import corpus_seeds, play_many, play_one, store_of
 
 
 def main() -> int:
@@ -16,15 +14,17 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="from this one on")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--stop", action="store_true", help="at the first that fails")
+    parser.add_argument("--no-corpus", action="store_true")
+    parser.add_argument("--once", action="store_true", help="play none twice to compare")
     options = parser.parse_args()
     if options.seed is not None:
         told = play_one(options.seed, options.store or store_of(options.seed), trace=True)
         print("\n".join(told.trace))
         print(told.wrong or f"seed {told.seed} on {told.store}: {told.hash}")
         return 1 if told.wrong else 0
-    corpus = [int(line.split()[0]) for line in CORPUS.read_text().splitlines() if line[:1].isdigit()]
+    corpus = [] if options.no_corpus else corpus_seeds()
     seeds = [*corpus, *range(options.first, options.first + options.seeds)]
-    return play_many(seeds, processes=options.processes, stop=options.stop)
+    return min(play_many(seeds, options.processes, stop=options.stop, twice=not options.once), 1)
 
 
 if __name__ == "__main__":

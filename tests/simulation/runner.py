@@ -1,6 +1,7 @@
 """Many seeds, in some processes: progress, figures, and one command line for each that fails."""
 
 import logging
+import signal
 import sys
 import tempfile
 import time
@@ -10,14 +11,17 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.simulation.play import Play, WrongError, make_template
 
 CORPUS = Path(__file__).parent / "corpus.txt"
+# A seed takes a tenth of a second; one that takes so long goes round in circles.
+MOST_S = 60
 # So many seeds go to a process at once.
 CHUNK = 20
-# Every so many a seed is played twice, and must come out the same.
+# Of so many seeds one of each store is played twice, and must come out the same.
 TWICE_EVERY = 20
 
 
@@ -45,7 +49,8 @@ def play_one(seed: int, store: str, *, trace: bool = False, template: Path | Non
     with _folder() as folder:
         play = Play(seed, folder if store == "sqlite" else None, template)
         try:
-            told.hash = play.run()
+            with _no_longer_than(MOST_S):
+                told.hash = play.run()
         except (Exception, WrongError) as error:
             told.wrong = f"{type(error).__name__}: {error}"
             if trace:
@@ -58,14 +63,27 @@ def play_one(seed: int, store: str, *, trace: bool = False, template: Path | Non
     return told
 
 
-def play_many(seeds: Iterable[int], *, processes: int, stop: bool = False) -> int:
-    """Play them, and print what came of it; the number of seeds that failed."""
+def corpus_seeds() -> list[int]:
+    """The seeds that found something once: each line is a seed and what it found."""
+    lines = CORPUS.read_text().splitlines()
+    return [int(line.split()[0]) for line in lines if line[:1].isdigit()]
+
+
+def play_many(
+    seeds: Iterable[int], processes: int, *, stop: bool = False, twice: bool = True
+) -> int:
+    """Play them, and print what came of it; the number of seeds that failed.
+
+    Args:
+        stop: At the first that fails.
+        twice: Play one in twenty again, and compare.
+    """
     wanted = list(seeds)
     chunks = [wanted[at : at + CHUNK] for at in range(0, len(wanted), CHUNK)]
     began = shown = time.monotonic()
     happened: Counter[str] = Counter()
     played, failed = 0, 0
-    for told in _told(chunks, processes):
+    for told in _told(chunks, processes, twice=twice):
         played += 1
         happened += told.happened
         if told.wrong:
@@ -84,29 +102,43 @@ def play_many(seeds: Iterable[int], *, processes: int, stop: bool = False) -> in
     return failed
 
 
-def _told(chunks: list[list[int]], processes: int) -> Iterator[Told]:
+def _told(chunks: list[list[int]], processes: int, *, twice: bool) -> Iterator[Told]:
+    play = partial(_chunk, twice=twice)
     if processes < 2:
         for chunk in chunks:
-            yield from _chunk(chunk)
+            yield from play(chunk)
         return
     with ProcessPoolExecutor(processes) as pool:
-        for found in pool.map(_chunk, chunks):
+        for found in pool.map(play, chunks):
             yield from found
 
 
-def _chunk(seeds: list[int]) -> list[Told]:
+def _chunk(seeds: list[int], *, twice: bool) -> list[Told]:
     with _folder() as folder:
         template = make_template(folder)
-        return [_checked(seed, template) for seed in seeds]
+        return [_checked(seed, template, twice=twice) for seed in seeds]
 
 
-def _checked(seed: int, template: Path) -> Told:
+def _checked(seed: int, template: Path, *, twice: bool) -> Told:
     told = play_one(seed, store_of(seed), template=template)
-    if seed % TWICE_EVERY in (0, 3) and not told.wrong:
+    if twice and seed % TWICE_EVERY in (0, 3) and not told.wrong:
         again = play_one(seed, store_of(seed), template=template)
         if again.hash != told.hash:
             told.wrong = "played twice it is not the same"
     return told
+
+
+@contextmanager
+def _no_longer_than(seconds: int) -> Iterator[None]:
+    def end(number: int, frame: object) -> None:
+        raise WrongError(f"it has not come to an end in {seconds} s")
+
+    signal.signal(signal.SIGALRM, end)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
 
 
 @contextmanager
