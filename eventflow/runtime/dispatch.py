@@ -11,7 +11,7 @@ from eventflow.core.decision import Decision
 from eventflow.core.plan import Plan
 from eventflow.core.world import Run, World
 from eventflow.crashpoints import reach
-from eventflow.errors import StoreError, StoreRefusedError
+from eventflow.errors import StoreError, StoreGoneError, StoreRefusedError
 from eventflow.executors.port import AttemptKey, Executor, Job
 from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution
@@ -133,9 +133,10 @@ class Dispatcher:
             hand_over(self._executor, order, self._make_job, self._unheld)
             reach("dispatch.handed")
         except Exception as error:
-            # The order stays in the outbox: it is delivered again at the next start.
+            # The order stays in the outbox: it is delivered again at the next start, if not before.
             log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)
-            return not isinstance(error, StoreError) or isinstance(error, StoreRefusedError)
+            never = isinstance(error, StoreRefusedError | StoreGoneError)
+            return never or not isinstance(error, StoreError)
         return True
 
 

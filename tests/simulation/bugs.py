@@ -55,7 +55,7 @@ BUGS = (
         "dropped-order",
         "an order is dropped when the store is in the way",
         "runtime/dispatch.py",
-        "return not isinstance(error, StoreError) or isinstance(error, StoreRefusedError)",
+        "return never or not isinstance(error, StoreError)",
         "return True",
     ),
     Bug(
@@ -83,9 +83,9 @@ BUGS = (
         "slot-leaked",
         "an attempt that is to be retried keeps its slot",
         "core/reports.py",
-        "    let_go(deciding, live, run)\n    deciding.change(TimerCleared(f\"timeout",
+        '    let_go(deciding, live, run)\n    deciding.change(TimerCleared(f"timeout',
         "    deciding.change(Withdrawn(run.id, run.attempt, ended=True))\n"
-        "    deciding.change(TimerCleared(f\"timeout",
+        '    deciding.change(TimerCleared(f"timeout',
     ),
     Bug(
         "slot-twice",
@@ -99,14 +99,14 @@ BUGS = (
         "the time-out of a run that has ended is not cleared",
         "core/reports.py",
         "    if live.plan.tasks[run.task].settings.timeout is not None:\n"
-        "        deciding.change(TimerCleared(f\"timeout:{run.id}\"))\n",
+        '        deciding.change(TimerCleared(f"timeout:{run.id}"))\n',
         "",
     ),
     Bug(
         "retry-timer-kept",
         "the timer of a retry is not cleared when the run is stopped",
         "core/actions.py",
-        "    deciding.change(TimerCleared(f\"retry:{run.id}\"))\n",
+        '    deciding.change(TimerCleared(f"retry:{run.id}"))\n',
         "",
     ),
     Bug(
@@ -142,7 +142,7 @@ BUGS = (
         "late-report",
         "a report about an earlier attempt moves the present one",
         "core/reports.py",
-        "not run.alive or run.attempt != value[\"attempt\"]",
+        'not run.alive or run.attempt != value["attempt"]',
         "not run.alive",
     ),
     Bug(
@@ -191,9 +191,9 @@ BUGS = (
         "schedule-stuck",
         "a schedule whose workflow is paused is not set again",
         "core/alarms.py",
-        "    if due.next is not None:\n        moved = Timer(\n            \"schedule\"",
+        '    if due.next is not None:\n        moved = Timer(\n            "schedule"',
         "    if due.next is not None and not known.paused:\n"
-        "        moved = Timer(\n            \"schedule\"",
+        '        moved = Timer(\n            "schedule"',
     ),
     Bug(
         "join-forgotten",

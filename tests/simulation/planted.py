@@ -66,7 +66,9 @@ def main() -> int:
     wanted = [bug for bug in BUGS if not options.names or bug.name in options.names]
     missed = 0
     with ThreadPoolExecutor(options.processes) as pool:
-        for bug, (seeds, seen) in zip(wanted, pool.map(lambda bug: find(bug, options.seeds), wanted), strict=True):
+        for bug, (seeds, seen) in zip(
+            wanted, pool.map(lambda bug: find(bug, options.seeds), wanted), strict=True
+        ):
             missed += seeds is None
             told = f"{seeds:5} seeds" if seeds is not None else "NOT FOUND  "
             print(f"{told}  {bug.name}: {bug.what}; seen: {seen[:120]}", flush=True)

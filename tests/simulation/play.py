@@ -12,7 +12,6 @@ from typing import Any
 import invariants
 
 from eventflow.errors import StoreError
-from eventflow.model.workflow import Workflow
 from eventflow.runtime import loop
 from eventflow.runtime.client import Client
 from eventflow.runtime.guard import ask_here
@@ -109,17 +108,18 @@ class Play:
     def _act(self, number: int) -> None:
         action = self.fates.dice.choices(ACTIONS, self._weights)[0]
         try:
-            if self.fates.strikes("process: died"):
-                raise DiedError
+            self._do_die_maybe()
             told = getattr(self, f"_do_{action}")()
         except DiedError:
             told = "died"
             self._die()
-        if self._process.ended:
-            self._note(f"scheduler ended: {self._process.ended}")
-            self._die()
+        self._see_end()
         self._note(f"{action} {told}")
         self._judge(ask_file=number % ASK_EVERY == 0)
+
+    def _do_die_maybe(self) -> None:
+        if self.fates.strikes("process: died"):
+            raise DiedError
 
     def _do_emit(self) -> object:
         return self._producers.emit()
@@ -165,6 +165,16 @@ class Play:
         instants = [self._process.next_due(), self._process.workers.next_instant()]
         return min((one for one in instants if one is not None), default=None)
 
+    def _see_end(self) -> bool:
+        """Whether the scheduler has ended by itself: it may when a batch was written unknown."""
+        if not self._process.ended:
+            return False
+        self._note(f"scheduler ended: {self._process.ended}")
+        if self.fates.happened["commit: error, written"] == self._unknown:
+            self._wrong(f"the scheduler has ended for no reason: {self._process.ended}")
+        self._die()
+        return True
+
     def _die(self) -> None:
         """The process ends, and another begins where the store is."""
         self.deaths += 1
@@ -196,12 +206,14 @@ class Play:
             at_hand = [one for one in known if not self.fates.strikes("code: not at hand")]
             try:
                 process = Process(self._store, self._clock, workers, at_hand)
-                process.is_whole = len(at_hand) == len(known)
-                self._was_whole &= process.is_whole
-                self.witness.all_hold = self._was_whole
-                return process
             except StoreError as error:
                 self._note(f"it does not start: {type(error).__name__}")
+                continue
+            process.is_whole = len(at_hand) == len(known)
+            self._unknown = self.fates.happened["commit: error, written"]
+            self._was_whole &= process.is_whole
+            self.witness.all_hold = self._was_whole
+            return process
 
     def _compare(self, before: dict[str, str], after: dict[str, str]) -> None:
         names = sorted(
@@ -254,9 +266,7 @@ class Play:
         for _ in range(within):
             process = self._process
             went_on = process.step() or process.deliver() or process.workers.go_on()
-            if process.ended:
-                self._note(f"scheduler ended: {process.ended}")
-                self._die()
+            if self._see_end():
                 self._process.workers.calm_down()
             elif not went_on:
                 self._judge(ask_file=False)

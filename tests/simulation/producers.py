@@ -116,7 +116,9 @@ class Producers:
     def _malformed(self) -> str:
         key, value = self._fates.dice.choice(MALFORMED)
         self._count += 1
-        event = Event(key, value, sender="sim", id=f"m{self._count}", time=self._client._clock.now())
+        event = Event(
+            key, value, sender="sim", id=f"m{self._count}", time=self._client._clock.now()
+        )
         (written,) = self._store.append([event])
         self._witness.malformed.add(written.offset)
         return f"malformed {key} at {written.offset}"

@@ -88,7 +88,9 @@ def play_many(
         happened += told.happened
         if told.wrong:
             failed += 1
-            print(f"FAILED: python -m tests.simulation {told.seed}   # {told.wrong[:400]}", flush=True)
+            print(
+                f"FAILED: python -m tests.simulation {told.seed}   # {told.wrong[:400]}", flush=True
+            )
             if stop:
                 break
         if time.monotonic() - shown > 10:

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from eventflow.core.changes import Commanded, FailureKept, TimerCleared, TimerSet, Withdrawn
 from eventflow.core.decide import SET_ASIDE
 from eventflow.core.decision import Decision
-from eventflow.core.moves import ExecutionCreated, ExecutionMoved, RunCreated, RunMoved, RunTakenOver
+from eventflow.core.moves import (
+    ExecutionCreated,
+    ExecutionMoved,
+    RunCreated,
+    RunMoved,
+    RunTakenOver,
+)
 from eventflow.core.opened import ItemsClosed, ItemsCreated
 from eventflow.core.plan import Plan
 from eventflow.core.slots import PoolSet, SlotFreed, SlotTaken

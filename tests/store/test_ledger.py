@@ -37,15 +37,36 @@ def test_a_batch_whose_cursor_is_elsewhere_writes_nothing(held: Store, clock: St
     story = Story([held], clock, chain())
     story.run("chain")
     offset, cursor = held.last_offset(), story.cursor
-    decision = Decision(event("k"), 99, story.decisions[-2].changes)
+    turn = story.decisions[-1].turn + 1
+    decision = Decision(event("k"), turn, story.decisions[-2].changes)
 
     for read_from in (cursor - 1, cursor + 1):
         with pytest.raises(LeaseLostError, match=f"the cursor is not at {read_from}"):
             held.commit(batch_of(decision, read_from=read_from, read_to=cursor + 5))
 
     assert held.last_offset() == offset
-    assert held.event_of_turn(99) is None
+    assert held.event_of_turn(turn) is None
     assert held.load(story.plan).cursor == cursor
+
+
+def test_a_batch_that_is_written_is_not_written_again(held: Store, clock: StillClock) -> None:
+    """As when its commit has failed, and nobody could know that it was written all the same."""
+    story = Story([held], clock, chain())
+    story.run("chain")
+    turn = story.decisions[-1].turn + 1
+    reports_alone = batch_of(
+        Decision(event("k"), turn, ()),
+        read_from=story.cursor,
+        read_to=story.cursor,
+        counters=replace(story.world.counters, turn=turn),
+    )
+    held.commit(reports_alone)
+    offset = held.last_offset()
+
+    with pytest.raises(LeaseLostError, match=f"turn {turn - 1}"):
+        held.commit(reports_alone)
+
+    assert held.last_offset() == offset
 
 
 def test_nobody_commits_without_the_lease(store: Store) -> None:
