@@ -71,6 +71,11 @@ def _of_runs(world: World, live: LiveExecution) -> Iterator[str]:
     alive = sum(run.alive for run in live.every_run() if not run.parent)
     if alive != live.alive:
         yield f"execution {live.id}: {alive} runs are alive, it counts {live.alive}"
+    for name, task in live.plan.tasks.items():
+        goes_on = live.record.status is WorkflowStatus.RUNNING and not live.stopping
+        is_periodic = task.settings.periodic_expression is not None
+        if goes_on and is_periodic and f"periodic:{live.id}:{name}" not in world.timers:
+            yield f"task {name} of execution {live.id} is periodic, and will not be woken"
     for run in live.every_run():
         timeout = live.plan.tasks[run.task].settings.timeout
         if run.status is TaskStatus.RETRYING and f"retry:{run.id}" not in world.timers:
@@ -101,6 +106,8 @@ def _of_pools(world: World, idle: bool) -> Iterator[str]:
 
 def _of_workflows(world: World) -> Iterator[str]:
     for name, known in world.workflows.items():
+        if known.plan.workflow.schedule and f"schedule:{'/'.join(name)}" not in world.timers:
+            yield f"workflow {name} has a schedule, and will not be woken"
         of_it = [
             live
             for live in world.executions.values()

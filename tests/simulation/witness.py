@@ -7,7 +7,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eventflow.core.changes import Commanded, FailureKept, TimerCleared, TimerSet, Withdrawn
+from eventflow.core.changes import (
+    Commanded,
+    FailureKept,
+    Registered,
+    TimerCleared,
+    TimerSet,
+    Withdrawn,
+)
 from eventflow.core.decide import SET_ASIDE
 from eventflow.core.decision import Decision
 from eventflow.core.moves import (
@@ -58,6 +65,7 @@ class Witness:
         self._slots: dict[tuple[str, str], int | None] = {}
         self._held: dict[tuple[str, str], set[int]] = {}
         self._timers: dict[str, int] = {}
+        self._newest: dict[str, Plan] = {}
         self.malformed: set[int] = set()
         self.all_hold = True
 
@@ -106,8 +114,11 @@ class Witness:
 
     def _see_change(self, change: object, decision: Decision) -> None:
         match change:
+            case Registered(plan):
+                self._newest[plan.name] = plan
             case ExecutionCreated(record, plan):
                 self.executions[record.id] = (record.status, plan)
+                self._see_room(record.id)
             case ExecutionMoved():
                 self._see_execution(change)
             case RunCreated():
@@ -208,6 +219,20 @@ class Witness:
         if before in WORKFLOW_ENDED:
             self._fault(f"execution {number} is {before} and becomes {change.status}")
         self.executions[number] = (change.status, plan)
+        self._see_room(number)
+
+    def _see_room(self, number: int) -> None:
+        """No more executions begin than there is room for (S44)."""
+        status, plan = self.executions[number]
+        if status is not WorkflowStatus.RUNNING or not self.all_hold:
+            return
+        active = [
+            key
+            for key, (status, other) in self.executions.items()
+            if status is WorkflowStatus.RUNNING and other.name == plan.name
+        ]
+        if len(active) > self._newest[plan.name].workflow.max_active:
+            self._fault(f"execution {number} begins, and {active} are active")
 
     def _see_ended(self, number: int) -> None:
         alive = [key for key, run in self.runs.items() if run.execution == number and _lives(run)]
