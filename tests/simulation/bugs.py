@@ -204,11 +204,10 @@ BUGS = (
     ),
     Bug(
         "deadline-kept",
-        "the deadline of an execution that has ended stays set",
+        "the timers of an execution that has ended stay set",
         "core/executions.py",
-        "    if live.plan.workflow.timeout is not None:\n        deciding.change(TimerCleared",
-        "    if live.plan.workflow.timeout is not None and not live.stopping:\n"
-        "        deciding.change(TimerCleared",
+        "    _clear_timers(deciding, live)\n    known",
+        "    known",
     ),
     Bug(
         "waiting-forgotten",
