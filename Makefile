@@ -8,7 +8,7 @@ VENV := .venv
 SEEDS ?= 10000
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures crash simulate planted check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures long simulate planted check bench bench-smoke rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
@@ -20,8 +20,8 @@ test: $(VENV)/.dev
 test-pictures: $(VENV)/.dev
 	$(BIN)/pytest -q tests/model/check_pictures.py
 
-crash: $(VENV)/.dev
-	$(BIN)/pytest -n 2 -q -m long tests/crash
+long: $(VENV)/.dev
+	$(BIN)/pytest -n 2 -q -m long
 
 simulate: $(VENV)/.dev
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)

@@ -1,8 +1,11 @@
-"""Every exception that eventflow raises on purpose, as one family tree. Imports nothing.
+"""Every exception that eventflow raises on purpose, as one family tree. Imports no part of it.
 
 One class for each thing a caller can do something different about. A message names the thing,
 shows the value, says which rule it broke, and what to do when that is not plain.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 
 class EventflowError(Exception):
@@ -23,6 +26,30 @@ class ScheduleError(DefinitionError):
 
 class LoadError(DefinitionError):
     """A file that should hold workflows is missing, does not import, or holds none."""
+
+
+class FlowDefinitionError(DefinitionError):
+    """A flow of steps is wrong as written; names the step, the argument and the reason."""
+
+
+class FlowFailedError(EventflowError):
+    """A flow has failed or was stopped; the message names every failure.
+
+    Attributes:
+        failures: Each as a StepFailure: step, item, and what it raised; in order of time.
+        exceptions: The exceptions themselves, of those that were raised in this process. The first
+            is the `__cause__` too.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        failures: Sequence[Any] = (),
+        exceptions: Sequence[BaseException] = (),
+    ) -> None:
+        super().__init__(message)
+        self.failures = tuple(failures)
+        self.exceptions = tuple(exceptions)
 
 
 class EventError(EventflowError):

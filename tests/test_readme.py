@@ -99,7 +99,7 @@ def _wait_for_executions(remote: RemoteClient) -> None:
 
 def test_the_programs_of_the_tour_run(shop: Path, environment: dict[str, str]) -> None:
     programs = [block for block in blocks("python") if block not in files().values()]
-    assert len(programs) == 2
+    assert len(programs) == 3
     said = [
         subprocess.run(
             [sys.executable, "-c", program],
@@ -111,7 +111,21 @@ def test_the_programs_of_the_tour_run(shop: Path, environment: dict[str, str]) -
         ).stdout
         for program in programs
     ]
-    assert "execution 1 has succeeded" in said[0]
+    assert said[0] == "the sum of squares is 14\n"
+    assert "execution 1 has succeeded" in said[1]
+
+
+def test_the_program_of_the_page_of_flows_runs(environment: dict[str, str]) -> None:
+    page = (README.parent / "docs" / "flows.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "{'price': 50.0, 'demand': 100.0} SKIPPED 1\n"
 
 
 def test_the_two_commands_stand_in_the_readme_and_in_the_makefile() -> None:

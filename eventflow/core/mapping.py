@@ -89,7 +89,10 @@ def _tend(deciding: Deciding, live: LiveExecution, run: Run, items: Items) -> No
 
 
 def _open(deciding: Deciding, live: LiveExecution, run: Run, items: Items, room: int) -> None:
-    """Have the next items QUEUED, each with a slot of its own (S44)."""
+    """Have the next items QUEUED, each with a slot of its own (S44).
+
+    The first that is not open is never one that was taken over, so that at least one opens.
+    """
     opened: list[Run] = []
     after = items.next
     while after < items.count and len(opened) < room:
@@ -99,8 +102,6 @@ def _open(deciding: Deciding, live: LiveExecution, run: Run, items: Items, room:
     while after in items.taken:
         after += 1
     deciding.change(ItemsOpened(live.id, run.id, tuple(opened), after))
-    if not opened:
-        deciding.touch_map(run.id)
     task = live.plan.tasks[run.task]
     for item in opened:
         queue(deciding, live, task, item)

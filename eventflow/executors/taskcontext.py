@@ -199,9 +199,10 @@ class _Inputs(Mapping[str, Any]):
             if text is None and optional:
                 return None
             if text is None:
+                what = f"item {list(index)}" if index else "the output"
                 raise MissingOutputError(
-                    f"task {self._job.task_execution.task_name!r} takes the output of "
-                    f"{task_name!r}, which has not succeeded in this execution (S38)"
+                    f"task {self._job.task_execution.task_name!r} takes {what} of {task_name!r}, "
+                    f"which has not succeeded in this execution (S38)"
                 )
             self._read[key] = read(text)
         return self._read[key]

@@ -30,7 +30,7 @@ class Each:
     output: Output
 
     def describe(self) -> dict[str, Any]:
-        return {"each": self.output.task_name, "at": list(self.output.at)}
+        return {"each": self.output.task_name, **_how_taken(self.output)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,14 @@ class Mapped:
         match self.item:
             case Element(axis):
                 told["item"] = {"element": axis}
-            case Output(task_name, at):
-                told["item"] = {"output": task_name, "at": list(at)}
+            case Output(task_name):
+                told["item"] = {"output": task_name, **_how_taken(self.item)}
         return told
+
+
+def _how_taken(output: Output) -> dict[str, Any]:
+    told: dict[str, Any] = {"at": list(output.at)}
+    return {**told, "optional": True} if output.optional else told
 
 
 def mapped_from(told: dict[str, Any]) -> Mapped:
@@ -94,8 +99,8 @@ def mapped_from(told: dict[str, Any]) -> Mapped:
     match told.get("item"):
         case {"element": int(axis)}:
             item = Element(axis)
-        case {"output": str(task), "at": at}:
-            item = Output(task, tuple(at))
+        case {"output": str(task), "at": at, **more}:
+            item = Output(task, tuple(at), "optional" in more)
     return Mapped(tuple(map(_axis, told["axes"])), item)
 
 
@@ -106,7 +111,7 @@ def _axis(told: dict[str, Any]) -> Axis:
         case {"along": outputs}:
             return Along(tuple(Output(task, tuple(at)) for task, at in outputs))
         case _:
-            return Each(Output(told["each"], tuple(told["at"])))
+            return Each(Output(told["each"], tuple(told["at"]), "optional" in told))
 
 
 def mapped_over(source: Any, upstream: Mapped | None, *, nested: bool) -> Mapped:

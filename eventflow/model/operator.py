@@ -230,15 +230,15 @@ class Operator(ABC):
 
 
 def _checked_items(name: str, items: Any) -> tuple[Any, ...]:
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
-        raise DefinitionError(
-            f"operator {name!r}: map takes a list of items or the output of a task, got "
-            f"{items!r:.200}"
-        )
     if isinstance(items, Operator):
         raise DefinitionError(
             f"operator {name!r}: map is given the task {items.name!r} itself; its result is "
             f"{items.name}.output"
+        )
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise DefinitionError(
+            f"operator {name!r}: map takes a list of items or the output of a task, got "
+            f"{items!r:.200}"
         )
     checked = tuple(items)
     try:

@@ -17,7 +17,11 @@ class StoreDesk:
         return self._client.append(event)
 
     def result_of(self, task_execution_id: int, index: tuple[int, ...] = ()) -> str | None:
-        return self._store.result(task_execution_id, index)
+        try:
+            return self._store.result(task_execution_id, index)
+        except IndexError:
+            # An item that is not there has no result (S43).
+            return None
 
     def latest_result(self, workflow_execution_id: int, task_name: str) -> str | None:
         return self._store.latest_result(workflow_execution_id, task_name)

@@ -42,16 +42,20 @@ class Elements:
         """The list that a result is, in the item with that index; none for a task that was skipped.
 
         Raises:
-            ItemsError: If the result is no list.
+            ItemsError: If the result is no list, or of a map that has no such item.
             MissingOutputError: If there is no result.
         """
         run_id = (run.inputs or {}).get(output.task_name)
-        if run_id is None and output.optional:
-            return []
         at = tuple(index[axis] for axis in output.at)
         key = (run_id or 0, at)
         if key not in self._lists:
-            self._lists[key] = self._read(run, output, run_id, at)
+            try:
+                self._lists[key] = self._read(run, output, run_id, at)
+            except IndexError as error:
+                raise ItemsError(
+                    f"task {run.task!r} has no item of {output.task_name!r} to go with its own, in "
+                    f"item {list(index)}"
+                ) from error
             if len(self._lists) > _LISTS_KEPT:
                 self._lists.popitem(last=False)
         self._lists.move_to_end(key)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from blinker import Signal
 
 from eventflow import signals
+from eventflow.clock import SystemClock
 from eventflow.core.decide import REPORT, TASK_FACT
 from eventflow.core.decision import Decision
 from eventflow.model.status import TaskStatus, WorkflowStatus
@@ -47,6 +48,8 @@ class News:
         self._lock = threading.Lock()
         self._changed: set[int] = set()
         self._is_calm = False
+        self._calm_until = 0.0
+        self._clock = SystemClock()
         self._thread = threading.Thread(target=self._work, name="eventflow-news", daemon=True)
 
     def start(self) -> None:
@@ -98,19 +101,25 @@ class News:
             for signal, arguments in batch or ():
                 send(signal, self._sender, **arguments)
             self._told += len(batch or ())
-            self._tell_changed()
+            if batch is None or not self._calm_left():
+                self._tell_changed()
 
     def _next(self) -> list[_News] | None:
         try:
-            return self._queue.get(timeout=CALM_S if self._is_calm else None)
+            return self._queue.get(timeout=self._calm_left() if self._is_calm else None)
         except queue.Empty:
             return []
+
+    def _calm_left(self) -> float:
+        """Seconds in which nothing more is told of what has changed."""
+        return max(0.0, self._calm_until - self._clock.monotonic()) if self._is_calm else 0.0
 
     def _tell_changed(self) -> None:
         """Tell what has changed since it was told; nobody has to wake this thread for a while."""
         with self._lock:
             changed, self._changed = frozenset(self._changed), set()
             self._is_calm = bool(changed)
+        self._calm_until = self._clock.monotonic() + CALM_S
         if changed:
             send(signals.executions_changed, self._sender, execution_ids=changed)
 

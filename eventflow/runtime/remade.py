@@ -57,7 +57,7 @@ class Remade:
 
     def _closed(self) -> list[HistoryRow]:
         """The steps of items that were closed: which these are, only the shelves know (S43)."""
-        closed = [row for rows in self._shelves.history.values() for row in rows]
+        closed = self._shelves.every_step()
         self._shelves.history.clear()
         self._ended_runs += [row.task_execution_id for row in closed]
         return closed

@@ -45,15 +45,15 @@ def _add(taken: list[tuple[int, int, int]], item: TaskExecution) -> None:
 
 def _before(store: Store, record: WorkflowExecution, run: Run) -> TaskExecution | None:
     """The run of the execution that is retried, when this is the first one of the retry."""
-    if record.retry_of is None or run.sequence_number > 1:
-        return None
-    old: int | None = record.retry_of
+    old = record.retry_of if run.sequence_number == 1 else None
     while old is not None:
         retried = store.execution(old)
-        before = latest_runs(retried).get(run.task) if retried is not None else None
-        if retried is None or before is not None:
+        if retried is None:
+            return None
+        before = latest_runs(retried).get(run.task)
+        if before is not None and (before.items is not None or before.sequence_number > 1):
             return before
-        # There it was still to run again.
+        # There it was still to run again, or was stopped before it had any items.
         old = retried.retry_of
     return None
 

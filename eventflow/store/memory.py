@@ -192,6 +192,6 @@ class MemoryStore(MemoryReads):
                 Step(run.workflow_execution_id, run.task, run.sequence_number, run.id, entry.status)
                 for run in runs
                 if run.workflow_execution_id in told and not run.dropped
-                for entry in shelves.history[run.id]
+                for entry in shelves.steps_of(run.id)
             ],
         )

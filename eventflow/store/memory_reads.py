@@ -156,7 +156,7 @@ class MemoryReads:
 
     def history(self, task_execution_id: int) -> list[StatusChange]:
         with self._lock:
-            return [*map(status_change_of, self._shelves.history.get(task_execution_id, ()))]
+            return [*map(status_change_of, self._shelves.steps_of(task_execution_id))]
 
     def failures(self, task_execution_id: int) -> list[AttemptFailure]:
         with self._lock:

@@ -39,8 +39,7 @@ def _undecided(shelves: Shelves) -> Iterator[Stored]:
 
 
 def _history(shelves: Shelves) -> Iterator[Stored]:
-    rows = [row for entries in shelves.history.values() for row in entries]
-    return map(stored, sorted(rows, key=lambda row: (row.turn, row.number)))
+    return map(stored, sorted(shelves.every_step(), key=lambda row: (row.turn, row.number)))
 
 
 def _states(shelves: Shelves) -> Iterator[Stored]:

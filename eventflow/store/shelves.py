@@ -39,6 +39,8 @@ class Shelves:
         undecided: Offsets of events without a turn, oldest first.
         turns: Turn -> offset.
         decided_at: Offset -> when it was decided, of events that were in the log before.
+        history: Run -> its steps, as plain tuples of what a HistoryRow has: those cost the garbage
+            collector nothing, and they are most of what there is.
         run_ids: Execution id -> its runs that are no items, in order of their ids.
     """
 
@@ -55,7 +57,7 @@ class Shelves:
     executions: dict[int, ExecutionRow] = field(default_factory=dict)
     runs: dict[int, RunRow] = field(default_factory=dict)
     run_ids: dict[int, list[int]] = field(default_factory=dict)
-    history: dict[int, list[HistoryRow]] = field(default_factory=dict)
+    history: dict[int, list[tuple[Any, ...]]] = field(default_factory=dict)
     decisions: list[DecisionRow] = field(default_factory=list)
     verdicts: list[VerdictRow] = field(default_factory=list)
     states: dict[StateKey, str] = field(default_factory=dict)
@@ -74,6 +76,14 @@ class Shelves:
     def runs_of(self, execution_id: int) -> Iterator[RunRow]:
         """The runs of one execution, oldest first."""
         return (self.runs[run_id] for run_id in self.run_ids.get(execution_id, ()))
+
+    def steps_of(self, run_id: int) -> list[HistoryRow]:
+        """The history of a run, oldest first."""
+        return [HistoryRow._make(step) for step in self.history.get(run_id, ())]
+
+    def every_step(self) -> list[HistoryRow]:
+        """The history of all runs."""
+        return [step for run_id in self.history for step in self.steps_of(run_id)]
 
     def put_event(self, event: Event) -> None:
         self.events.append(event)
@@ -130,7 +140,7 @@ class Shelves:
         for update in rows.run_updates:
             self.runs[update.id] = _updated_run(self.runs[update.id], update)
         for entry in rows.history:
-            self.history.setdefault(entry.task_execution_id, []).append(entry)
+            self.history.setdefault(entry.task_execution_id, []).append(tuple(entry))
         for closing in rows.closed:
             self._close_items(closing)
         for run_id, attempt in rows.withdrawn:
@@ -155,9 +165,7 @@ class Shelves:
             )
             number = closing.number + item_id - closing.first_id
             self.history.setdefault(item_id, []).append(
-                HistoryRow(
-                    item_id, closing.turn, number, stopped, closing.at, row.attempt, closing.reason
-                )
+                (item_id, closing.turn, number, stopped, closing.at, row.attempt, closing.reason)
             )
 
 
