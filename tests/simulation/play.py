@@ -108,7 +108,7 @@ class Play:
     def _act(self, number: int) -> None:
         action = self.fates.dice.choices(ACTIONS, self._weights)[0]
         try:
-            self._do_die_maybe()
+            self._die_maybe()
             told = getattr(self, f"_do_{action}")()
         except DiedError:
             told = "died"
@@ -117,7 +117,7 @@ class Play:
         self._note(f"{action} {told}")
         self._judge(ask_file=number % ASK_EVERY == 0)
 
-    def _do_die_maybe(self) -> None:
+    def _die_maybe(self) -> None:
         if self.fates.strikes("process: died"):
             raise DiedError
 

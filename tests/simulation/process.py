@@ -1,6 +1,6 @@
 """One scheduler's process: the real engine without its threads, and what of it dies with it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from queue import Empty
 from typing import Any
 
@@ -16,8 +16,6 @@ from eventflow.runtime.registry import Registry
 from eventflow.testing.clock import VirtualClock
 from tests.simulation.troubled import TroubledStore
 from tests.simulation.workers import Workers
-
-WRITE_AGAIN_S = 1
 
 
 class SilentBell:
@@ -106,13 +104,7 @@ class Process:
         """When the next timer goes off."""
         return self.engine._loop.timers.next_due()
 
-    def has_work(self) -> bool:
-        return bool(self.engine._loop.inbox)
-
 
 def _any(stands_for: Any) -> Any:
     """What stands for a part that has many more methods than are used here."""
     return stands_for
-
-
-Fault = Callable[[str], None]

@@ -31,7 +31,6 @@ class TroubledStore:
         self._inner = inner
         self._fates = fates
         self._witness = witness
-        self.is_starting = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

@@ -31,7 +31,7 @@ from eventflow.core.world import Run
 from eventflow.model.status import ALIVE, MOVES, WORKFLOW_ENDED, TaskStatus, WorkflowStatus
 from eventflow.store.ports import Batch
 
-OUTSIDE = ("eventflow.task.", "eventflow.workflow.")
+TASK_FACT = "eventflow.task."
 
 
 @dataclass
@@ -107,7 +107,7 @@ class Witness:
         told = Counter(
             (event.value["task_execution_id"], TaskStatus(event.value["status"]))
             for event in facts
-            if event.key.startswith(OUTSIDE[0])
+            if event.key.startswith(TASK_FACT)
         )
         if +true != told:
             self._fault(f"moves {true - told} were not told, {told - true} were told and not done")
