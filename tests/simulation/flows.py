@@ -50,7 +50,7 @@ class EverySecond(Condition):
     def is_met(self, event: Event, context: RuleContext) -> bool:
         if event.value == POISON:
             raise ValueError("it cannot judge this one")
-        return context.get_state(CounterStateDescriptor("n")).add() % 2 == 0
+        return bool(context.get_state(CounterStateDescriptor("n")).add() % 2 == 0)
 
 
 def family(dice: Random) -> list[Workflow]:

@@ -90,7 +90,8 @@ def _of_runs(world: World, live: LiveExecution) -> Iterator[str]:
 
 def _of_pools(world: World, idle: bool) -> Iterator[str]:
     for key, pool in world.pools.items():
-        holders, waiting = set(), set()
+        holders: set[int] = set()
+        waiting: set[int] = set()
         for live in world.executions.values():
             for run in live.every_run():
                 if live.pool_of(run) != key or run.status not in HOLDS_SLOT:

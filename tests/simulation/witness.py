@@ -96,7 +96,7 @@ class Witness:
 
     def _see_facts(self, batch: Batch) -> None:
         """Rules are told of every move, once, in the batch or behind it (S12)."""
-        true: Counter[tuple[int, str]] = Counter()
+        true: Counter[tuple[int, TaskStatus]] = Counter()
         for decision in batch.decisions:
             for change in decision.changes:
                 if isinstance(change, RunCreated | RunTakenOver):

@@ -120,17 +120,21 @@ class Workers:
             self._report(sent.report)
         return True
 
-    def say_again(self) -> None:
+    def say_again(self) -> bool:
         """Report something that was said long ago, perhaps in an earlier life."""
-        if self._spool.said and self._fates.strikes("report: long after"):
-            self._report(self._fates.dice.choice(self._spool.said))
+        if not self._spool.said or not self._fates.strikes("report: long after"):
+            return False
+        self._report(self._fates.dice.choice(self._spool.said))
+        return True
 
-    def lose(self) -> None:
+    def lose(self) -> bool:
         """The worker of a running attempt dies."""
-        if self._running and self._fates.strikes("worker: lost"):
-            key = self._fates.dice.choice(list(self._running))
-            del self._running[key]
-            self._finish(lost(key, "its worker died"))
+        if not self._running or not self._fates.strikes("worker: lost"):
+            return False
+        key = self._fates.dice.choice(list(self._running))
+        del self._running[key]
+        self._finish(lost(key, "its worker died"))
+        return True
 
     def calm_down(self) -> None:
         """Whoever runs ends now, and what is under way arrives."""
