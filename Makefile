@@ -5,9 +5,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	command -v $$p >/dev/null 2>&1 && \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
+SEEDS ?= 10000
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures long check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures long simulate planted check bench bench-smoke rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
@@ -21,6 +22,12 @@ test-pictures: $(VENV)/.dev
 
 long: $(VENV)/.dev
 	$(BIN)/pytest -n 2 -q -m long
+
+simulate: $(VENV)/.dev
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+planted: $(VENV)/.dev
+	$(BIN)/python -m tests.simulation.planted
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

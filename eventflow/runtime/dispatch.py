@@ -11,6 +11,7 @@ from eventflow.core.decision import Decision
 from eventflow.core.plan import Plan
 from eventflow.core.world import Run, World
 from eventflow.crashpoints import reach
+from eventflow.errors import StoreError, StoreGoneError, StoreRefusedError
 from eventflow.executors.port import AttemptKey, Executor, Job
 from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution
@@ -18,6 +19,7 @@ from eventflow.model.shape import Shape
 from eventflow.model.status import TaskAction
 
 log = logging.getLogger("eventflow")
+AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Dispatcher:
         self._make_job = make_job
         self._unheld = unheld
         self._orders: queue.SimpleQueue[list[Order] | None] = queue.SimpleQueue()
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="eventflow-dispatch", daemon=True)
 
     def start(self) -> None:
@@ -113,19 +116,28 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Hand over what is queued, then end."""
+        self._ending.set()
         self._orders.put(None)
         self._thread.join()
 
     def _work(self) -> None:
         while (orders := self._orders.get()) is not None:
             for order in orders:
-                try:
-                    reach("dispatch.taken")
-                    hand_over(self._executor, order, self._make_job, self._unheld)
-                    reach("dispatch.handed")
-                except Exception:
-                    # The order stays in the outbox: it is delivered again at the next start.
-                    log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)
+                while not self.deliver(order) and not self._ending.wait(AGAIN_S):
+                    continue
+
+    def deliver(self, order: Order) -> bool:
+        """Hand one order over; `False` when the store was in the way: then it is tried again."""
+        try:
+            reach("dispatch.taken")
+            hand_over(self._executor, order, self._make_job, self._unheld)
+            reach("dispatch.handed")
+        except Exception as error:
+            # The order stays in the outbox: it is delivered again at the next start, if not before.
+            log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)
+            never = isinstance(error, StoreRefusedError | StoreGoneError)
+            return never or not isinstance(error, StoreError)
+        return True
 
 
 def hand_over(

@@ -41,27 +41,26 @@ class Inbox:
 
     def empty(self) -> list[Report]:
         """The reports that wait; they are handed on, and forgotten here."""
-        waiting = [*self._held, *self.collect()]
+        self.hold(len(self._arrived), None)
+        waiting = [arrived.report for arrived in self._held]
         self._held.clear()
-        return [arrived.report for arrived in waiting]
+        return waiting
 
-    def collect(self) -> list[Arrived]:
-        """What has come since the last call; to be held, and taken when the log is read so far."""
-        found = []
-        while self._arrived:
-            found.append(self._arrived.popleft())
-        return found
+    @property
+    def arrived(self) -> int:
+        """How many have come and are not held; to be held when the log is read so far."""
+        return len(self._arrived)
 
-    def hold(self, arrived: list[Arrived], last_offset: Callable[[], int] | None) -> None:
+    def hold(self, count: int, last_offset: Callable[[], int] | None) -> None:
         """A report waits for what was in the log before it; behind a long log that takes rounds.
 
         Args:
+            count: So many that had come before the log was read.
             last_offset: Of the log, where more of it is left to read than one batch takes.
         """
-        if last_offset is not None and arrived:
-            behind = last_offset()
-            arrived = [one._replace(behind=behind) for one in arrived]
-        self._held.extend(arrived)
+        behind = last_offset() if last_offset is not None and count else 0
+        for _ in range(count):
+            self._held.append(self._arrived.popleft()._replace(behind=behind))
 
     def take(self, read_to: int | None) -> list[Arrived]:
         """The reports whose turn it is when the log is read up to an offset, `None` for its end."""

@@ -117,7 +117,7 @@ class Loop:
             StoreError: If the batch could not be written. Nothing of it happened; it comes again.
         """
         now = self._clock.now()
-        arrived = self.inbox.collect()
+        arrived = self.inbox.arrived
         limit = 1 if self._alone else READ_LIMIT
         events = self._store.undecided(limit)
         truncated = len(events) == limit

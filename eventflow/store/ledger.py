@@ -117,14 +117,15 @@ class SqliteLedger:
             counters.execution_id,
             counters.run_id,
             batch.read_from,
+            batch.turns_from,
             self._epoch,
         )
 
         def write(connection: sqlite3.Connection) -> None:
             if connection.execute(sql.MOVE_CURSOR, moved).rowcount != 1:
                 raise LeaseLostError(
-                    f"store {self._database.url!r}: the cursor is not at {batch.read_from} under "
-                    f"this scheduler's lease any more"
+                    f"store {self._database.url!r}: the cursor is not at {batch.read_from}, turn "
+                    f"{batch.turns_from}, under this scheduler's lease any more"
                 )
             if events:
                 first = newest_offset(connection) + 1

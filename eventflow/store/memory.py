@@ -100,10 +100,11 @@ class MemoryStore(MemoryReads):
     def commit(self, batch: Batch) -> None:
         rows = rows_of(batch)
         with self._lock:
-            if self._held is None or self._shelves.cursor != batch.read_from:
+            at = (self._shelves.cursor, self._shelves.counters.turn)
+            if self._held is None or at != (batch.read_from, batch.turns_from):
                 raise LeaseLostError(
-                    f"store {self.url!r}: the cursor is not at {batch.read_from} under this "
-                    f"scheduler's lease any more"
+                    f"store {self.url!r}: the cursor is not at {batch.read_from}, turn "
+                    f"{batch.turns_from}, under this scheduler's lease any more"
                 )
             self._check(rows)
             self._shelves.cursor = batch.read_to

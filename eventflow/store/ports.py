@@ -51,6 +51,11 @@ class Batch:
     counters: Counters
     now: datetime
 
+    @property
+    def turns_from(self) -> int:
+        """The last turn that must be taken now."""
+        return self.decisions[0].turn - 1 if self.decisions else self.counters.turn
+
 
 @dataclass(slots=True)
 class Loaded:
@@ -156,7 +161,8 @@ class Ledger(Protocol):
         """Write a batch, all or nothing.
 
         Raises:
-            LeaseLostError: If the cursor is not where the batch says. Nothing was written.
+            LeaseLostError: If the cursor is not where the batch says, as when it is written
+                already. Nothing was written.
             StoreError: If it could not be written. Nothing was written.
         """
         ...

@@ -76,8 +76,9 @@ TURN_EVENT = text_of(
     .ordered_values((_EVENT.c.turn, bindparam("taken")), (_EVENT.c.decided_at, bindparam("now")))
     .where(_EVENT.c.offset == bindparam("at"))
 )
-# One compare-and-set does two jobs: each event is decided once, and a scheduler that has lost its
-# lease is fenced off.
+# One compare-and-set does two jobs: each turn is taken once, and a scheduler that has lost its
+# lease is fenced off. A batch of reports and timers moves no offset: the turn tells that it is
+# written already, when its commit had failed and nobody knew.
 MOVE_CURSOR = text_of(
     update(_CURSOR)
     .ordered_values(
@@ -87,6 +88,7 @@ MOVE_CURSOR = text_of(
         (_CURSOR.c.task_execution_id, bindparam("runs")),
     )
     .where(_CURSOR.c.offset == bindparam("read_from"))
+    .where(_CURSOR.c.turn == bindparam("turns_from"))
     .where(_CURSOR.c.lease_epoch == bindparam("epoch"))
 )
 TAKE_LEASE = text_of(

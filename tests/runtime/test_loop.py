@@ -70,6 +70,26 @@ def test_a_batch_that_could_not_be_written_comes_again_whole(
     assert scheduler.status() == "SUCCESS"
 
 
+@pytest.mark.rule("S10")
+def test_a_report_waits_while_the_log_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Workflow("w") as workflow:
+        Work("a")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", after=10)
+    scheduler.run()
+
+    def refuse(limit: int) -> list[Event]:
+        raise StoreError("the disk reports an error")
+
+    with monkeypatch.context() as fault:
+        fault.setattr(scheduler.store, "undecided", refuse)
+        with pytest.raises(StoreError, match="reports an error"):
+            scheduler.report("a", TaskStatus.SUCCESS)
+    scheduler.run_until_idle()
+
+    assert scheduler.runs("a") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
+
+
 @pytest.mark.rule("S8")
 def test_every_event_that_was_decided_has_a_turn_and_turns_have_no_gap() -> None:
     with Workflow("w") as workflow:

@@ -37,15 +37,36 @@ def test_a_batch_whose_cursor_is_elsewhere_writes_nothing(held: Store, clock: St
     story = Story([held], clock, chain())
     story.run("chain")
     offset, cursor = held.last_offset(), story.cursor
-    decision = Decision(event("k"), 99, story.decisions[-2].changes)
+    turn = story.decisions[-1].turn + 1
+    decision = Decision(event("k"), turn, story.decisions[-2].changes)
 
     for read_from in (cursor - 1, cursor + 1):
         with pytest.raises(LeaseLostError, match=f"the cursor is not at {read_from}"):
             held.commit(batch_of(decision, read_from=read_from, read_to=cursor + 5))
 
     assert held.last_offset() == offset
-    assert held.event_of_turn(99) is None
+    assert held.event_of_turn(turn) is None
     assert held.load(story.plan).cursor == cursor
+
+
+def test_a_batch_that_is_written_is_not_written_again(held: Store, clock: StillClock) -> None:
+    """As when its commit has failed, and nobody could know that it was written all the same."""
+    story = Story([held], clock, chain())
+    story.run("chain")
+    turn = story.decisions[-1].turn + 1
+    reports_alone = batch_of(
+        Decision(event("k"), turn, ()),
+        read_from=story.cursor,
+        read_to=story.cursor,
+        counters=replace(story.world.counters, turn=turn),
+    )
+    held.commit(reports_alone)
+    offset = held.last_offset()
+
+    with pytest.raises(LeaseLostError, match=f"turn {turn - 1}"):
+        held.commit(reports_alone)
+
+    assert held.last_offset() == offset
 
 
 def test_nobody_commits_without_the_lease(store: Store) -> None:
@@ -209,20 +230,21 @@ def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillCl
         for change in decision.changes
         if isinstance(change, RunMoved)
     )
+    turn = story.decisions[-1].turn + 1
     second = replace(run, id=2, sequence_number=2)
-    made = RunCreated(1, replace(second, status=TaskStatus.INIT), START, 90, "test", "default")
-    queued = RunMoved(1, second, TaskStatus.INIT, START, 90)
+    made = RunCreated(1, replace(second, status=TaskStatus.INIT), START, turn, "test", "default")
+    queued = RunMoved(1, second, TaskStatus.INIT, START, turn)
 
     with pytest.raises(StoreError, match="UNIQUE"):
         store.commit(
             batch_of(
-                Decision(event("k"), 90, (made, queued)),
+                Decision(event("k"), turn, (made, queued)),
                 read_from=story.cursor,
                 read_to=story.cursor,
             )
         )
 
-    assert store.event_of_turn(90) is None
+    assert store.event_of_turn(turn) is None
 
 
 @pytest.mark.spoils

@@ -1,0 +1,110 @@
+"""One scheduler's process: the real engine without its threads, and what of it dies with it."""
+
+from collections.abc import Iterable
+from queue import Empty
+from typing import Any
+
+from eventflow.core.portrait import portrait
+from eventflow.core.world import World
+from eventflow.errors import LeaseLostError, StoreError, StoreGoneError
+from eventflow.model.workflow import Workflow
+from eventflow.runtime.desk import StoreDesk
+from eventflow.runtime.dispatch import Order
+from eventflow.runtime.engine import Engine
+from eventflow.runtime.guard import ask_here
+from eventflow.runtime.registry import Registry
+from eventflow.testing.clock import VirtualClock
+from tests.simulation.troubled import TroubledStore
+from tests.simulation.workers import Workers
+
+
+class SilentBell:
+    """Nobody sleeps here, so nobody is woken."""
+
+    def ring(self) -> None: ...
+
+    def ring_others(self) -> None: ...
+
+    def wake(self) -> None: ...
+
+    def wait(self, timeout: float | None) -> bool:
+        return True
+
+    def check_place(self) -> None: ...
+
+
+class Process:
+    """Begins where the store is; `step`, `deliver` and the workers make it go on.
+
+    Attributes:
+        ended: Why the scheduler has stopped by itself, if it has.
+        is_whole: Whether all code is at hand, so that nothing is parked.
+
+    Args:
+        workflows: Those whose code is at hand, in every version.
+    """
+
+    def __init__(
+        self,
+        store: TroubledStore,
+        clock: VirtualClock,
+        workers: Workers,
+        workflows: Iterable[Workflow],
+    ) -> None:
+        self.workers = workers
+        self.ended = ""
+        self.is_whole = True
+        self.registry = Registry(_any(store), clock, None)
+        self.plans = [self.registry.take(workflow) for workflow in workflows]
+        self.engine = Engine(
+            store=_any(store),
+            bell=_any(SilentBell()),
+            clock=clock,
+            registry=self.registry,
+            executor=workers,
+            ask=ask_here,
+            sender=self,
+        )
+        found = workers.recover()
+        workers.start(StoreDesk(self.engine.client), self.engine._report, self.registry.operator)
+        loaded = store.load(self.registry.plan)
+        self.engine._take_up(loaded, found, counted=True)
+        self._orders: list[Order] = []
+
+    @property
+    def world(self) -> World:
+        return self.engine._loop.world
+
+    def portrait(self) -> dict[str, str]:
+        return portrait(self.world)
+
+    def step(self) -> bool:
+        """One batch; `False` when there was nothing to decide."""
+        try:
+            return self.engine._loop.step()
+        except (LeaseLostError, StoreGoneError) as error:
+            self.ended = type(error).__name__
+        except StoreError:
+            pass
+        return True
+
+    def deliver(self) -> bool:
+        """Hand over one order; `False` when there is none."""
+        dispatcher = self.engine._dispatcher
+        while not self._orders:
+            try:
+                self._orders = list(dispatcher._orders.get_nowait() or [])
+            except Empty:
+                return False
+        if dispatcher.deliver(self._orders[0]):
+            del self._orders[0]
+        return True
+
+    def next_due(self) -> Any:
+        """When the next timer goes off."""
+        return self.engine._loop.timers.next_due()
+
+
+def _any(stands_for: Any) -> Any:
+    """What stands for a part that has many more methods than are used here."""
+    return stands_for
