@@ -67,7 +67,8 @@ def load_workflows(
             found.setdefault(id(value), value)
     if not found:
         raise LoadError(
-            f"{path}: holds no workflow; define one at the top level: 'with Workflow(\"name\"):'"
+            f"{path}: holds no workflow; define one at the top level: 'with Workflow(\"name\"):', "
+            f"or of a flow: 'workflow = MyFlow().to_workflow()'"
         )
     return with_sub_workflows(found.values())
 

@@ -1,7 +1,7 @@
 """What happens in one attempt of a step: whether it runs at all, with what, and what is kept."""
 
 import contextvars
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from eventflow.errors import ResultError, TaskError, TaskSkipped
@@ -125,10 +125,11 @@ class RunState:
         counted = step.marks.repetitions is None and (
             step.marks.fan_out or any(after.over == step.id for after in step.successors)
         )
-        if counted:
-            result = _elements(step.id, result)
+        elements = _elements(step.id, result) if counted else None
+        if elements is not None and (step.marks.fan_out or isinstance(result, Iterator)):
+            result = elements
         self.raised.pop((step.id, context.index), None)
-        return self.values.keep(step.id, context.index, result, counted=counted)
+        return self.values.keep(step.id, context.index, result, elements)
 
     def _note(self, name: str, context: TaskContext, error: BaseException) -> None:
         self.raised[name, context.index] = error

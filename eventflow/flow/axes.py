@@ -142,11 +142,14 @@ class _Planning:
         for name in _givers(self._step):
             upstream, plan = graph[name], self._plans[name]
             at: list[int] = []
+            fans = upstream.marks.fan_out or self._step.over == name
+            fan = {fan_of(upstream, plan)} if fans else set()
+            self._check_common(name, {*plan.items, *fan})
             mine = set() if self._combine == "align" else set(self._axes)
             for number, axis in enumerate(plan.items):
                 at.append(self._along(name, number, axis, at, mine))
             element = None
-            if upstream.marks.fan_out or self._step.over == name:
+            if fans:
                 element = self._each(Output(name, tuple(at)), fan_of(upstream, plan), mine)
             self._taken[name] = Taken(
                 Output(name, tuple(at)), len(plan.axes) - len(at), element, closed=()
@@ -216,6 +219,14 @@ class _Planning:
         if axis not in self._axes:
             return axis
         return Axis(axis.owner, axis.opened, axis.depth, (self._step.id, len(self._axes)))
+
+    def _check_common(self, name: str, axes: set[Axis]) -> None:
+        if self._combine == "align" and self._axes and axes and not axes & set(self._axes):
+            raise FlowDefinitionError(
+                f"step {self._step.id!r} cannot align the items of {name!r} with those of "
+                f"{', '.join(self._taken)}: they do not come from the same foreach; without "
+                f"combine='align' each goes with each"
+            )
 
     def _check_aligned(self) -> None:
         closed = {taken.closed for taken in self._taken.values() if taken.closed}

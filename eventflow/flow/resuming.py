@@ -1,6 +1,7 @@
 """What an earlier program left unfinished of a flow in its store, and taking it up again."""
 
 import contextlib
+import logging
 from typing import Any
 
 from eventflow.errors import ConflictError
@@ -12,6 +13,7 @@ from eventflow.model.status import WorkflowStatus
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.scheduler import Scheduler
 
+log = logging.getLogger("eventflow")
 _UNFINISHED = (WorkflowStatus.INIT, WorkflowStatus.RUNNING)
 
 
@@ -35,6 +37,12 @@ def take_up(
         if execution.id not in scheduler.parked:
             return execution
         leave(token)
+        log.warning(
+            "flow.left_behind id=%s: it was begun with other steps, and waits for them; "
+            "end it by 'eventflow execution stop %s'",
+            execution.id,
+            execution.id,
+        )
     return None
 
 

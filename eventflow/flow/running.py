@@ -1,8 +1,10 @@
 """FlowRun: one run of a flow, from its start to its end."""
 
+import asyncio
 import contextlib
 import threading
 import weakref
+from collections.abc import Generator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -49,7 +51,8 @@ class Started:
 
 
 class FlowRun(Pictured):
-    """One run of a flow; it goes on by itself, whether anybody waits for it or not.
+    """One run of a flow; it goes on by itself as long as its program does. Who ends the program
+    before it, with nothing that waits, ends it too.
 
     Attributes:
         flow: The flow as this run has it: what steps set on `self` is here.
@@ -95,6 +98,14 @@ class FlowRun(Pictured):
         """How the run stands now."""
         found = self._store().execution_status(self.id)
         return found if found is not None else WorkflowStatus.INIT
+
+    def __await__(self) -> Generator[Any, None, "FlowRun"]:
+        """`await run` waits for its end without holding up the event loop; it may have failed."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> "FlowRun":
+        await asyncio.shield(asyncio.wrap_future(self._ended))
+        return await asyncio.to_thread(self.check)
 
     def wait(self, timeout: float | None = None) -> "FlowRun":
         """Wait until it has ended, however it does; `timeout` in seconds.

@@ -4,6 +4,7 @@ A store has one scheduler, so that flows of one process that run on the same sto
 the last one to end stops it.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -117,10 +118,20 @@ def _report(scheduler: Scheduler, uplink: UplinkConfig) -> None:
             UplinkClient(uplink).attach(scheduler)
 
 
+def _is_not_about_parking(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(("execution.parked", "snapshot.not_at_hand"))
+
+
 def _started(url: str) -> Scheduler:
     scheduler = Scheduler(url, program="flow")
+    log = logging.getLogger("eventflow")
     try:
-        scheduler.start()
+        # What an earlier run left is taken up in a moment: no reason to warn of it.
+        log.addFilter(_is_not_about_parking)
+        try:
+            scheduler.start()
+        finally:
+            log.removeFilter(_is_not_about_parking)
     except BaseException:
         scheduler.stop()
         raise

@@ -66,8 +66,19 @@ def check_step(step: FlowStep) -> None:
         )
         raise FlowDefinitionError(
             f"step {step.id!r} at {place_of(step.function)}: {step.id}{signature} cannot be called "
-            f"with what it needs ({told}): {error}"
+            f"with what it needs ({told}): {error}{_hint(step)}"
         ) from error
+
+
+def _hint(step: FlowStep) -> str:
+    given = [edge.source for edge in step.data if not edge.keyword]
+    if step.marks.join is None or len(given) < 2:
+        return ""
+    named = ", ".join(f"{name}={name}" for name in given)
+    return (
+        f"; a join puts them all into one list, unless they are named: @needs({named}), after the "
+        f"names of its parameters"
+    )
 
 
 def takes_input(step: FlowStep) -> bool:
@@ -86,6 +97,17 @@ def has_default(step: FlowStep) -> bool:
     if first is None:
         return False
     return first.kind is first.VAR_POSITIONAL or first.default is not first.empty
+
+
+def needs_input(step: FlowStep) -> bool:
+    """Whether a start step has a parameter for the flow's input, and no default for it."""
+    return (
+        not step.edges
+        and step.signature is not None
+        and not takes_nothing(step)
+        and takes_input(step)
+        and not has_default(step)
+    )
 
 
 def _takes_one(signature: inspect.Signature, before: int) -> bool:

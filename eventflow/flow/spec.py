@@ -16,6 +16,7 @@ from eventflow.flow.nodes import FlowNode
 from eventflow.flow.resuming import stop_left, take_up, token_of
 from eventflow.flow.running import FlowRun, Started
 from eventflow.flow.schedulers import MEMORY, Lease
+from eventflow.flow.signatures import needs_input
 from eventflow.flow.states import BY_REFERENCE, INPUT, TOKEN, Finder, enter, leave
 from eventflow.model.jsonvalue import JsonValueError, encode
 from eventflow.model.settings import DEFAULT_POOL
@@ -28,7 +29,7 @@ from eventflow.settings import store_url
 from eventflow.store.places import path_of
 
 # A flow is run by a person, who may kill and run it again as often as it takes.
-_MAX_LOST = 1000
+_MAX_LOST = 100
 
 
 class FlowType(ABCMeta):
@@ -175,7 +176,8 @@ class FlowSpec(metaclass=FlowType):
 
     def start(self) -> FlowRun:
         """Start a run, and give a handle on it: `wait`, `stop`, `status`, `get_result`."""
-        finder, compiled = self._compile(for_all={"max_lost": _MAX_LOST})
+        self._check_input()
+        finder, compiled = self._compile()
         lease = Lease(
             scheduler=self._scheduler,
             store=self._store,
@@ -222,9 +224,7 @@ class FlowSpec(metaclass=FlowType):
         """The nodes of the newest run (FlowRun.nodes)."""
         return self.newest_run.nodes(step) if self.newest_run is not None else []
 
-    def _compile(
-        self, *, for_all: Mapping[str, Any] | None = None, **settings: Any
-    ) -> tuple[Finder, Compiled]:
+    def _compile(self, **settings: Any) -> tuple[Finder, Compiled]:
         finder = Finder(self, self.graph)
         for_many: dict[str, Any] = {"on_item_failure": "stop" if self._fail_fast else "finish"}
         if self._max_items is not None:
@@ -233,7 +233,7 @@ class FlowSpec(metaclass=FlowType):
             self.graph,
             finder,
             name=self.name,
-            for_all=for_all,
+            for_all={"max_lost": _MAX_LOST},
             for_many=for_many,
             settings=settings,
         )
@@ -244,6 +244,15 @@ class FlowSpec(metaclass=FlowType):
         if self._uplink is None:
             return UplinkConfig.from_environment()
         return self._uplink or None
+
+    def _check_input(self) -> None:
+        """Refuse to run without the input that a step cannot do without."""
+        wants = [step.id for step in self.graph if needs_input(step)]
+        if wants and not self.has_input:
+            raise FlowDefinitionError(
+                f"flow {self.name!r}: step {wants[0]!r} takes the flow's input, and none was "
+                f"given: {type(self).__name__}(input=...)"
+            )
 
     def _check_pools(self, workflow: Workflow) -> None:
         """Refuse a pool that nobody has set: it would let nobody through, for ever (S44)."""

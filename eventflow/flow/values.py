@@ -18,11 +18,11 @@ class Values(Protocol):
 
     in_memory: bool
 
-    def keep(self, step: str, index: Index, value: Any, *, counted: bool) -> Any:
+    def keep(self, step: str, index: Index, value: Any, elements: list[Any] | None) -> Any:
         """Keep a result; returns what the engine is given in its place.
 
         Args:
-            counted: Whether it is a list whose elements are items of other steps.
+            elements: What is in it, where that is items of other steps.
         """
         ...
 
@@ -42,10 +42,14 @@ class ByReference:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, Index], Any] = {}
+        self._elements: dict[tuple[str, Index], list[Any]] = {}
 
-    def keep(self, step: str, index: Index, value: Any, *, counted: bool) -> Any:
+    def keep(self, step: str, index: Index, value: Any, elements: list[Any] | None) -> Any:
         self._kept[step, index] = value
-        return [0] * len(value) if counted else None
+        if elements is None:
+            return None
+        self._elements[step, index] = elements
+        return [0] * len(elements)
 
     def of(self, context: TaskContext, taken: Taken) -> Any:
         step = taken.output.task_name
@@ -56,7 +60,7 @@ class ByReference:
             return (
                 self._kept[step, (*index, number)]
                 if taken.open
-                else self._kept[step, index][number]
+                else self._elements[step, index][number]
             )
         nested = context.value_of(taken.output.or_none) if taken.open else None
         return self.restored(step, index, nested, taken.open)
@@ -75,8 +79,8 @@ class AsJson:
 
     in_memory = False
 
-    def keep(self, step: str, index: Index, value: Any, *, counted: bool) -> Any:
-        return value
+    def keep(self, step: str, index: Index, value: Any, elements: list[Any] | None) -> Any:
+        return value if elements is None else elements
 
     def of(self, context: TaskContext, taken: Taken) -> Any:
         if taken.element is not None:

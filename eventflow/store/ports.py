@@ -201,9 +201,7 @@ class StateBackend(Protocol):
         """What the tasks of an execution have run, oldest first, without their tasks (S40)."""
         ...
 
-    def task_execution(self, task_execution_id: int) -> TaskExecution | None:
-        """One run, or one item of a mapped task."""
-        ...
+    def task_execution(self, task_execution_id: int) -> TaskExecution | None: ...
 
     def items(
         self,
@@ -234,9 +232,7 @@ class StateBackend(Protocol):
         ...
 
     def result(self, task_execution_id: int, index: Sequence[int] = ()) -> str | None:
-        """JSON text of a run's result; of a mapped task the list of its items' results, or with
-        `index` that of the items below it (S43).
-        """
+        """JSON text of a run's result; of a map the list of its items', or those below `index`."""
         ...
 
     def shape(self, task_execution_id: int) -> Shape | None:
@@ -306,7 +302,6 @@ class StateBackend(Protocol):
         ...
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None: ...
-
     def parked(self) -> dict[int, str]:
         """Execution id -> why the newest scheduler found that it cannot go on (S41)."""
         ...

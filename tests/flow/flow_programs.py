@@ -41,6 +41,15 @@ class Resumed(FlowSpec):
         return sum(numbers)
 
 
+class Renamed(Resumed):
+    """The same with one step more."""
+
+    @needs([Resumed.end])
+    @step
+    def more(self, total: int) -> int:
+        return total
+
+
 def note(folder: str, text: str) -> None:
     """One line, whole also when the process dies right after."""
     with (Path(folder) / "journal").open("a") as file:
@@ -51,7 +60,8 @@ def note(folder: str, text: str) -> None:
 
 def main() -> None:
     folder = sys.argv[1]
-    flow = Resumed(
+    flow = (Renamed if "--renamed" in sys.argv else Resumed)(
+        name="Resumed",
         input=folder,
         store=str(Path(folder) / "flow.db"),
         threads=1,

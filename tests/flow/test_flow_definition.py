@@ -569,3 +569,42 @@ def test_any_name_of_a_step_will_do(name: str) -> None:
     kind = type(FlowSpec)("Named", (FlowSpec,), {"one": step(name=name)(lambda self: 1)})
 
     assert kind().run().get_result(name) == 1
+
+
+def test_what_does_not_come_from_one_foreach_cannot_be_aligned() -> None:
+    with pytest.raises(FlowDefinitionError, match=r"cannot align the items of 'b' with those of a"):
+
+        class Apart(FlowSpec):
+            @foreach
+            @step
+            def a(self) -> list[int]:
+                return [1, 2]
+
+            @foreach
+            @step
+            def b(self) -> list[int]:
+                return [3, 4]
+
+            @needs([a, b], combine="align")
+            @step
+            def both(self, one: int, other: int) -> int:
+                return one + other
+
+
+def test_a_join_that_takes_several_lists_by_place_is_told_how_to_name_them() -> None:
+    with pytest.raises(FlowDefinitionError, match=r"unless they are named: @needs\(a=a, b=b\)"):
+
+        class Joined(FlowSpec):
+            @step
+            def a(self) -> int:
+                return 1
+
+            @step
+            def b(self) -> int:
+                return 2
+
+            @join
+            @needs([a, b])
+            @step
+            def both(self, one: list[int], other: list[int]) -> int:
+                return 0

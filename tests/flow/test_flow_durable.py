@@ -258,3 +258,18 @@ def test_a_cancelled_flow_is_over_and_not_resumed(tmp_path: Path) -> None:
     assert second.id != run.id
     second.stop()
     second.wait(SOON_S)
+
+
+def test_what_was_left_by_a_flow_of_other_steps_is_named(tmp_path: Path) -> None:
+    assert run_program(tmp_path, "--first").returncode == -9
+
+    changed = run_program(tmp_path, "--renamed")
+
+    assert "flow.left_behind id=1" in changed.stderr
+    assert changed.stdout.startswith("2 ")
+
+
+def test_a_resume_warns_of_nothing(tmp_path: Path) -> None:
+    assert run_program(tmp_path, "--first").returncode == -9
+
+    assert run_program(tmp_path).stderr == ""

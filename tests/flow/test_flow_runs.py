@@ -111,8 +111,56 @@ def test_a_list_is_one_argument_and_a_step_may_take_none() -> None:
     assert run.get_result("has_default") is given
     assert run.get_result("needs_and_takes_none") == 0
     assert run.get_result("takes_both") == (given, "nothing")
-    assert Inputs().run().get_result("has_default") == "own"
-    assert Inputs().run().get_result("takes") is None
+    with pytest.raises(FlowDefinitionError, match=r"step 'takes' takes the flow's input, and none"):
+        Inputs().run()
+
+
+def test_a_step_whose_parameter_has_a_default_needs_no_input() -> None:
+    class Default(FlowSpec):
+        @step
+        def has_default(self, x: Any = "own") -> Any:
+            return x
+
+    assert Default().run().get_result("has_default") == "own"
+
+
+def test_a_handle_can_be_awaited_too() -> None:
+    class One(FlowSpec):
+        @step
+        def one(self) -> int:
+            return 1
+
+    async def main() -> Any:
+        return (await One().start()).get_result("one")
+
+    assert asyncio.run(main()) == 1
+
+
+def test_a_list_that_others_take_the_elements_of_stays_what_it_is() -> None:
+    class Table(list[int]):
+        columns = ("x",)
+
+    class Both(FlowSpec):
+        @step
+        def table(self) -> Table:
+            return Table([1, 2])
+
+        @needs([table])
+        @foreach(over=table)
+        @step
+        def row(self, x: int) -> int:
+            return 2 * x
+
+        @needs([table])
+        @step
+        def columns(self, found: Table) -> tuple[str, ...]:
+            return found.columns
+
+    run = Both().run()
+
+    assert run.get_result("row") == [2, 4]
+    assert run.get_result("columns") == ("x",)
+    assert type(run.get_result("table")) is Table
 
 
 def test_results_are_handed_over_by_reference() -> None:
