@@ -150,6 +150,7 @@ with Workflow("ticks", schedule=Every(seconds=1)) as ticks:
 """
 
 
+@pytest.mark.spoils
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_store_that_is_deleted_or_replaced_ends_it_with_the_reason(
     shell: Shell, replaced: bool

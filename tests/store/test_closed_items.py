@@ -73,7 +73,7 @@ def test_a_replay_holds_the_steps_and_rows_of_closed_items_against_what_was_kept
     memory = both[1]
     assert isinstance(memory, MemoryStore)
     shelves = memory._shelves
-    assert shelves.history[4].pop().status == "STOPPED"
+    assert "STOPPED" in shelves.history[4].pop()
     shelves.runs[5] = shelves.runs[5]._replace(reason="of no reason")
 
     found = replay(memory, story.plan)
