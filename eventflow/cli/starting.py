@@ -13,6 +13,7 @@ from eventflow.cli.opened import NO_SCHEDULER, find_execution, find_workflow, op
 from eventflow.cli.printing import note, say, say_json
 from eventflow.cli.watch import Watch
 from eventflow.clock import SystemClock
+from eventflow.errors import ConflictError
 from eventflow.model.records import WorkflowExecution
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.remote import RemoteClient
@@ -63,8 +64,10 @@ def retry(
     """
     with open_client(store) as remote:
         old = find_execution(remote.store, execution_id)
-        command = remote.client.retry(execution_id)
         served = remote.store.holder() is not None
+        if not served:
+            _check_code(remote.store, old)
+        command = remote.client.retry(execution_id)
         if not as_json:
             _say_beside(remote.store, old, store)
         if not served and not wait:
@@ -80,6 +83,17 @@ def retry(
             raise typer.Exit(_follow(remote, new, command.offset, store, as_json=as_json))
         _say_started(
             old.workflow_name, new, command.offset, store, as_json=as_json, retry_of=old.id
+        )
+
+
+def _check_code(store: Store, old: WorkflowExecution) -> None:
+    """Refuse what no scheduler of a command line could do: the code is that of a program."""
+    snapshot = store.snapshot(old.snapshot)
+    if snapshot is not None and not snapshot.folder:
+        raise ConflictError(
+            f"workflow {old.workflow_name!r} of execution {old.id} is defined in a program that "
+            f"does not run now; have it retried there: scheduler.register(workflow), then "
+            f"scheduler.retry({old.id})"
         )
 
 

@@ -1,6 +1,8 @@
 """`eventflow execution retry`: what it runs again, and with which code (S31, S41)."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -106,3 +108,23 @@ def test_without_a_scheduler_a_retry_waits_and_says_so(shell: Shell) -> None:
         assert "old code" in shell("execution", "logs", 2, "-f").stdout
         program.signal(signal.SIGTERM)
         assert program.end()[0] == 0
+
+
+def test_a_retry_of_what_a_program_defines_is_the_programs(shell: Shell) -> None:
+    program = """
+from eventflow import PythonOperator, Scheduler, Workflow
+
+with Workflow("own") as own:
+    PythonOperator("bad", [].pop)
+with Scheduler("sqlite:///eventflow.db") as scheduler:
+    scheduler.register(own)
+    scheduler.run(own).wait(30)
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=shell.folder, check=True)
+
+    refused = shell("execution", "retry", 1)
+
+    assert refused.returncode == 2
+    assert "'own' of execution 1 is defined in a program" in refused.stderr
+    assert "scheduler.retry(1)" in refused.stderr
+    assert not [event for event in shell.json("event", "list", "--all") if "retry" in event["key"]]
