@@ -79,8 +79,7 @@ class Scheduler(Commanding[ExecutionHandle]):
         self._clock = clock or SystemClock()
         self._program = program
         self.store: Store = open_store(settings.store, clock=self._clock)
-        files = self.store.files
-        self._guard = Guard(settings.condition_timeout)
+        self._guard, files = Guard(settings.condition_timeout), self.store.files
         self._bell = Bell(self.store)
         self._registry = Registry(self.store, self._clock, files / "snapshots" if files else None)
         self._engine = Engine(
@@ -327,9 +326,10 @@ class Scheduler(Commanding[ExecutionHandle]):
             self._engine.prepare(plan)
             self._engine.take_back(plan)
         new = [plan for plan in plans if not self._engine.is_newest(plan)]
-        commands = [self.client.register(it.namespace, it.name, it.snapshot) for it in new]
-        for command in commands:
+        asked = [self.client.register(it.namespace, it.name, it.snapshot) for it in new]
+        for plan, command in zip(new, asked, strict=True):
             self.client.outcome(command)
+            self._engine.take_back(plan)  # until now the newest may have been without its code
 
     def _obeyed(self, command: Event) -> DecisionRecord | None:
         return self.client.outcome(command)

@@ -273,3 +273,12 @@ def test_a_resume_warns_of_nothing(tmp_path: Path) -> None:
     assert run_program(tmp_path, "--first").returncode == -9
 
     assert run_program(tmp_path).stderr == ""
+
+
+def test_what_was_left_goes_on_when_its_steps_are_back(tmp_path: Path) -> None:
+    assert run_program(tmp_path, "--first").returncode == -9
+    assert run_program(tmp_path, "--renamed").stdout.startswith("2 ")
+
+    back = run_program(tmp_path)
+
+    assert back.stdout.startswith("1 "), back.stderr
