@@ -230,6 +230,7 @@ def test_a_kill_around_the_marks_of_threads_loses_nothing(tmp_path: Path, point:
 
 
 @pytest.mark.long
+@pytest.mark.spoils
 @pytest.mark.parametrize("point", sorted(PARKING))
 def test_a_kill_while_executions_are_parked_loses_none(place: Place, point: str) -> None:
     assert place.serve(), place.log
