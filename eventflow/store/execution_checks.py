@@ -134,8 +134,9 @@ def nothing_is_left_of_what_is_gone(connection: sqlite3.Connection) -> Iterator[
         ),
         (
             "a decision of turn {1} about execution {0}",
-            "SELECT workflow_execution_id, turn FROM"
-            " decision WHERE workflow_execution_id > 0 AND workflow_execution_id NOT IN",
+            # A command about one that never was is refused, and its decision says so.
+            "SELECT workflow_execution_id, turn FROM decision WHERE did NOT LIKE 'refused: %'"
+            " AND workflow_execution_id > 0 AND workflow_execution_id NOT IN",
         ),
     ):
         yield from each(
