@@ -16,7 +16,6 @@ from pathlib import Path
 
 VARIABLE = "EVENTFLOW_CRASH"
 ONCE = "EVENTFLOW_CRASH_ONCE"
-STALL_S = 5.0
 
 # What is committed, by the word that the writer is given.
 COMMITS = ("append", "batch", "lease", "release", "snapshot", "parked", "data", "drawn", "prune")
@@ -63,7 +62,6 @@ class Action(StrEnum):
 
     KILL = "kill"  # the process is gone, as by kill -9
     RAISE = "raise"  # an OSError comes from there
-    STALL = "stall"  # it takes five seconds, as on a disk that hangs
 
 
 @dataclass
@@ -88,8 +86,6 @@ class _Armed:
                 threading.Event().wait()
             case Action.RAISE:
                 raise OSError(errno.EIO, f"made to fail at {point}")
-            case Action.STALL:
-                threading.Event().wait(STALL_S)
 
     def _is_first(self) -> bool:
         if self.once is None:

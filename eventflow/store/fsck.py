@@ -22,11 +22,12 @@ from eventflow.store import (
 )
 from eventflow.store.checks import Check, with_statuses
 from eventflow.store.database import BUSY_TIMEOUT_S, store_error
+from eventflow.store.doomed import BEING_PRUNED
 from eventflow.store.folder_checks import checks_beside, marks_left
 from eventflow.store.schema import prepare
 
 # Executions whose rows are being deleted, some at a time; their reason says so.
-_BEING_PRUNED = "SELECT id FROM main.workflow_execution WHERE reason = 'is being pruned'"
+_BEING_PRUNED = f"SELECT id FROM main.workflow_execution WHERE reason = '{BEING_PRUNED}'"  # noqa: S608  ours
 
 CHECKS: tuple[Check, ...] = (
     *log_checks.CHECKS,

@@ -1,4 +1,4 @@
-"""At every point where something is written or handed over: kill -9, a failure, a disk that hangs.
+"""At every point where something is written or handed over: kill -9.
 
 Then a new process, and what must be so all the same, by the journals and the store's own rules.
 """

@@ -1,4 +1,4 @@
-"""Workflows and tasks as they are defined, and their definition as content (point 2 of issue 2).
+"""Workflows and tasks as they are defined, and their definition as content.
 
 A refusal names the thing that is wrong and the way out.
 """

@@ -1,4 +1,4 @@
-"""The rules of a workflow as they are written: conditions, arrows, outputs (point 2 of issue 2).
+"""The rules of a workflow as they are written: conditions, arrows, outputs.
 
 A refusal names the thing that is wrong and the way out.
 """

@@ -1,4 +1,4 @@
-"""The settings of a task: every one, right and wrong (point 2 of issue 2).
+"""The settings of a task: every one, right and wrong.
 
 A refusal names the thing that is wrong and the way out.
 """
