@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import programs
 import pytest
 from test_examples import EXAMPLES, promised
 
@@ -27,12 +28,8 @@ STEPS = ["cities", "scenarios", "solve", "shortlist", "improve", "choose", "repo
 
 def decide(folder: Path, *options: object) -> str:
     """Run the example in a folder; returns what it printed."""
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / "decision.py", *map(str, options)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
+    done = programs.run(
+        [sys.executable, EXAMPLES / "decision.py", *options], cwd=folder, timeout=DEADLINE_S
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -11,6 +11,7 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
+import programs
 import pytest
 
 import eventflow
@@ -54,14 +55,13 @@ def in_thread(news: Iterator[Event]) -> "queue.SimpleQueue[Event | BaseException
     return heard
 
 
-def other(code: str, store: str) -> "subprocess.Popen[str]":
+def other(code: str, store: str) -> "programs.Running | subprocess.Popen[str]":
     """Another Python process beside the store."""
-    return subprocess.Popen(
+    return programs.begin(
         [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "EVENTFLOW_STORE": store},
+        stdin=subprocess.PIPE,
+        stderr=None,
     )
 
 
