@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from eventflow import crashpoints
 from eventflow.cli.main import COMMANDS
 from eventflow.cli.main import main as run_command
 
@@ -137,6 +138,7 @@ def _become(program: Program) -> None:
     os.environ.update(program.environment)
     time.tzset()
     tempfile.tempdir = None
+    importlib.reload(crashpoints)  # which of them does what was read from the environment
     sys.excepthook = _print_from_there
     here: Any = types.ModuleType("__main__")
     here.__builtins__ = __builtins__

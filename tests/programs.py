@@ -27,7 +27,6 @@ _FORKS = Path(__file__).with_name("forks.py")
 # What a fork may have otherwise than the process that it is a copy of, since it is read when it is
 # needed. Other variables are read when Python starts, or when a module is imported.
 _FREE = ("EVENTFLOW_", "APP_SERVICE_", "PYTEST_", "TMPDIR", "XDG_RUNTIME_DIR", "HOME")
-_AT_IMPORT = "EVENTFLOW_CRASH"
 _MOST_STEMS = 4
 _CHUNK = 1 << 16
 
@@ -82,21 +81,10 @@ def begin(
     stderr: int | None = subprocess.PIPE,
     text: bool = True,
     start_new_session: bool = False,
-) -> "Running | subprocess.Popen[Any]":
+) -> "Running":
     """As `subprocess.Popen` with standard output in a pipe."""
     words = [str(word) for word in command]
     environment = dict(os.environ if env is None else env)
-    if any(name.startswith(_AT_IMPORT) for name in environment):
-        return subprocess.Popen(
-            words,
-            cwd=cwd,
-            env=environment,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=text,
-            start_new_session=start_new_session,
-        )
     match words:
         case [script, *arguments] if Path(script) == SCRIPT:
             what = {"kind": "command", "target": script, "arguments": arguments}

@@ -125,7 +125,7 @@ class Fifo:
 class Program:
     """A command that is running."""
 
-    def __init__(self, process: "programs.Running | subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: programs.Running) -> None:
         self.process = process
         self._rest = b""
 

@@ -59,7 +59,7 @@ class Killed:
     def store(self) -> RemoteClient:
         return RemoteClient(f"sqlite:///{self.folder / 'decision.db'}")
 
-    def _begin(self) -> "programs.Running | subprocess.Popen[str]":
+    def _begin(self) -> programs.Running:
         return programs.begin([sys.executable, SCRIPT, "decide"], cwd=self.folder.parent)
 
 

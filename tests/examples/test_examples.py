@@ -78,7 +78,7 @@ class Shell:
 class Running:
     """A command that goes on."""
 
-    def __init__(self, process: "programs.Running | subprocess.Popen[str]") -> None:
+    def __init__(self, process: programs.Running) -> None:
         self._process = process
         self._seen = ""
 

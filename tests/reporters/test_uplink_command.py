@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def shell(tmp_path: Path) -> Any:
     (tmp_path / "flow.py").write_text(FLOW)
     kept = {name: text for name, text in os.environ.items() if not name.startswith("EVENTFLOW_")}
 
-    def begin(*command: str, **environment: str) -> "programs.Running | subprocess.Popen[str]":
+    def begin(*command: str, **environment: str) -> programs.Running:
         return programs.begin([EVENTFLOW, *command], cwd=tmp_path, env={**kept, **environment})
 
     return begin

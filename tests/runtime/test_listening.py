@@ -55,7 +55,7 @@ def in_thread(news: Iterator[Event]) -> "queue.SimpleQueue[Event | BaseException
     return heard
 
 
-def other(code: str, store: str) -> "programs.Running | subprocess.Popen[str]":
+def other(code: str, store: str) -> programs.Running:
     """Another Python process beside the store."""
     return programs.begin(
         [sys.executable, "-c", code],
