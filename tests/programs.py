@@ -26,7 +26,10 @@ SCRIPT = Path(sys.executable).with_name("eventflow")
 _FORKS = Path(__file__).with_name("forks.py")
 # What a fork may have otherwise than the process that it is a copy of, since it is read when it is
 # needed. Other variables are read when Python starts, or when a module is imported.
-_FREE = ("EVENTFLOW_", "APP_SERVICE_", "PYTEST_", "TMPDIR", "XDG_RUNTIME_DIR", "HOME")
+_FREE = (
+    *("EVENTFLOW_", "APP_SERVICE_", "PYTEST_", "WHIM"),
+    *("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "BROWSER"),
+)
 _MOST_STEMS = 4
 _CHUNK = 1 << 16
 
