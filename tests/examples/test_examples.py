@@ -316,6 +316,7 @@ def test_a_fast_stream_is_learned_to_its_end(shell: Shell, pace: float) -> None:
     assert re.search(r"the model of \d+ batches reads \d+\.\d% of the unseen digits", output)
 
 
+@pytest.mark.long
 def test_the_demo_reaches_its_accuracy_and_says_how_to_look_further(tmp_path: Path) -> None:
     demo = subprocess.run(
         [sys.executable, EXAMPLES / "demo.py"],
