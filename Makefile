@@ -15,7 +15,7 @@ demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 4 --dist worksteal -q
+	$(BIN)/pytest -n 3 --dist worksteal -q
 
 # Needs Node.js with npm, which fetches Mermaid into build/, and Graphviz.
 test-pictures: $(VENV)/.dev
