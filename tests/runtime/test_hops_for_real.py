@@ -27,12 +27,12 @@ def refused(scheduler: Scheduler) -> VerdictRecord:
         ("threads", "by_context"),
         ("threads", "by_function"),
         ("threads", "by_item"),
-        ("threads", "by_child"),
         ("processes", "by_context"),
         ("processes", "by_function"),
         ("processes", "by_item"),
-        ("processes", "by_child"),
-        ("processes", "by_command"),
+        # Each emission is a new interpreter.
+        pytest.param("processes", "by_child", marks=pytest.mark.long),
+        pytest.param("processes", "by_command", marks=pytest.mark.long),
     ],
 )
 def test_f41_a_task_that_restarts_itself_stops_at_the_cap_however_it_emits(
