@@ -1,12 +1,23 @@
 """Rules that start one another: a tight circle ends at the cap, all else is untouched (S45)."""
 
+from datetime import timedelta
+
 import pytest
 from scenario_tasks import Work
 
-from eventflow import Condition, Event, RuleContext, TaskAction, TaskStatus, Workflow
+from eventflow import (
+    Condition,
+    Event,
+    RuleContext,
+    TaskAction,
+    TaskStatus,
+    Workflow,
+    WorkflowOperator,
+)
 from eventflow.core.explanation import WorkflowExplained
 from eventflow.core.telling import tell
 from eventflow.model.records import WorkflowExecution
+from eventflow.runtime import loop as loop_module
 from eventflow.runtime.failing import FailedVerdict, Which, failed_verdicts
 from eventflow.testing import VirtualScheduler
 
@@ -165,6 +176,62 @@ def test_f41_a_circle_of_a_task_and_a_workflow_stops_at_the_cap() -> None:
 
     assert hops(scheduler, "echo") == list(range(1, 33))
     assert len(scheduler.runs("bell", tower_execution)) == 33
+
+
+def test_f41_a_circle_through_a_sub_execution_stops_at_the_cap() -> None:
+    with Workflow("below") as below:
+        Work("work")
+    with Workflow("above") as above:
+        WorkflowOperator("sub", below)
+    above.trigger_on_event("eventflow.workflow.below.success")
+    scheduler = VirtualScheduler(above)
+
+    scheduler.run(above)
+
+    assert hops(scheduler, "above") == hops(scheduler, "below") == list(range(33))
+    assert len(failed(scheduler)) == 1
+
+
+@pytest.mark.parametrize("limit", [1, 7])
+def test_f41_facts_that_wait_in_the_log_keep_their_hops(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(loop_module, "TURN_LIMIT", limit)
+    scheduler = VirtualScheduler(again())
+    scheduler.client.run("default", "again")
+
+    while scheduler._loop.step() or scheduler._orders:
+        scheduler.restart_scheduler()
+    scheduler.run_until_idle()
+
+    assert hops(scheduler, "again") == list(range(33))
+
+
+def test_f41_what_waits_for_its_turn_has_the_hops_that_it_came_with() -> None:
+    scheduler = VirtualScheduler(again("again", max_active=1))
+    scheduler.outcome("again-work", after=90)
+    for _ in range(2):
+        scheduler.client.run("default", "again")
+
+    scheduler.advance(minutes=3)
+
+    assert len(scheduler.executions("again")) == 2 + 2 * 32
+
+
+def test_f41_a_clock_that_is_set_back_gives_no_hops_back_and_takes_none() -> None:
+    scheduler = VirtualScheduler(again())
+    for _ in range(40):
+        scheduler.outcome("again-work", after=1)
+    scheduler.client.run("default", "again")
+    scheduler.advance(seconds=10)
+
+    scheduler.clock.set(scheduler.now - timedelta(days=1))
+    scheduler.restart_scheduler()
+    scheduler.advance(days=2)
+
+    assert hops(scheduler, "again")[:11] == list(range(11))
+    assert len(scheduler.executions("again")) >= 33
+    assert failed(scheduler)
 
 
 def test_f41_a_chain_of_many_tasks_is_no_storm_however_often_it_runs() -> None:
