@@ -67,7 +67,9 @@ def test_f41_a_workflow_that_starts_itself_by_its_end_stops_at_the_cap() -> None
     assert scheduler.decisions()[-1].did == "refused: max_hops"
     explained = scheduler.explain("again")
     assert isinstance(explained, WorkflowExplained)
-    assert any("HopLimitError" in line for line in tell(explained, str))
+    told = "\n".join(tell(explained, str))
+    assert "HopLimitError" in told
+    assert "it was met and not followed" in told
 
 
 def test_f41_what_is_beside_a_storm_is_decided_as_ever() -> None:
