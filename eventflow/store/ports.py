@@ -81,10 +81,9 @@ class EventLog(Protocol):
     def append(
         self, events: Sequence[Event], *, drawn: bool = False, of_run: int = 0
     ) -> list[Event]:
-        """Commit events; return them with offset and `logged_at` (S2).
+        """Commit events, well formed; return them with offset and `logged_at` (S2).
 
-        They are well formed, with `time` and `id`. One whose (namespace, sender, id) was appended
-        before is not written again: the first one is returned (S3).
+        One whose (namespace, sender, id) was there before is returned as it was (S3).
 
         Args:
             drawn: The ids were drawn a moment ago: no earlier one can have them.
