@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 SEEDS ?= 10000
+JOBS ?= 2
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-pictures long simulate planted check bench bench-smoke rules zones clean
@@ -24,10 +25,10 @@ long: $(VENV)/.dev
 	$(BIN)/pytest -n 2 -q -m long
 
 simulate: $(VENV)/.dev
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $(JOBS)
 
 planted: $(VENV)/.dev
-	$(BIN)/python -m tests.simulation.planted
+	$(BIN)/python -m tests.simulation.planted --jobs $(JOBS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
