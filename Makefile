@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 SEEDS ?= 10000
 ATTEMPTS ?= 20000
+JOBS ?= 2
 BIN := $(VENV)/bin
 
 .PHONY: demo test test-pictures long leaks simulate planted check bench bench-smoke rules zones clean
@@ -28,10 +29,10 @@ leaks: $(VENV)/.dev
 	LEAKS_ATTEMPTS=$(ATTEMPTS) $(BIN)/pytest -q tests/leaks -m 'long or not long'
 
 simulate: $(VENV)/.dev
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs $(JOBS)
 
 planted: $(VENV)/.dev
-	$(BIN)/python -m tests.simulation.planted
+	$(BIN)/python -m tests.simulation.planted --jobs $(JOBS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -184,7 +184,11 @@ def drop_successor(deciding: Deciding, live: LiveExecution, run: Run, leaving: R
     deciding.change(
         RunMoved(live.id, ended, run.status, deciding.at, deciding.turn, "dropped by a stop", True)
     )
-    deciding.change(Told(live.id, run.task, leaving.sequence_number, leaving.status))
+    told = live.standing(run.task).told
+    # While the fact of the successor waits in the log, rules do not know of it, and those of the
+    # run before it may wait as well.
+    if told is not None and told[0] == run.sequence_number:
+        deciding.change(Told(live.id, run.task, leaving.sequence_number, leaving.status))
 
 
 def end_waiting(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> None:

@@ -222,8 +222,7 @@ class Loop:
         for entry in inputs:
             batch.entry = entry
             self._take(draft, batch, entry, facts)
-            # While earlier facts wait in the log, those of this input get their turns behind them.
-            waits = batch.read_to < self._facts_to
+            waits = self._facts_wait(batch)
             while facts and not waits and len(batch.decisions) < TURN_LIMIT:
                 self._take(draft, batch, _Input(facts.popleft()), facts)
             if batch.alone or (facts and not waits):
@@ -233,11 +232,17 @@ class Loop:
         while (quiet := self._quiet(draft, batch)) is not None:
             batch.entry = _Input(quiet)
             self._take(draft, batch, batch.entry, facts)
-            while facts and len(batch.decisions) < TURN_LIMIT:
+            # The end of a sub-execution is told to another one, whose facts may wait.
+            waits = self._facts_wait(batch)
+            while facts and not waits and len(batch.decisions) < TURN_LIMIT:
                 self._take(draft, batch, _Input(facts.popleft()), facts)
             if facts or batch.alone:
                 break
         return list(facts), 0
+
+    def _facts_wait(self, batch: _Round) -> bool:
+        """Whether facts wait in the log: later ones then get their turns behind them (S12)."""
+        return batch.read_to < self._facts_to
 
     def _take(self, draft: Draft, batch: _Round, entry: _Input, facts: deque[Event]) -> None:
         result = entry.report.result if entry.report is not None else None

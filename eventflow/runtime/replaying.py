@@ -7,6 +7,7 @@ whole and forgotten, so that the length of the log costs no memory.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 
@@ -187,7 +188,20 @@ class _Replay:
             why = aside[0].removeprefix(SET_ASIDE)
             return set_aside(draft, event, why, now, timer=timer)
         result = _NO_RESULT if event.key == _SUCCESS else None
-        return take(draft, event, self._asking.ask, now, timer=timer, result=result)
+        with self._code_of(event, then):
+            return take(draft, event, self._asking.ask, now, timer=timer, result=result)
+
+    @contextmanager
+    def _code_of(self, event: Event, then: list[Stored]) -> Iterator[None]:
+        """Leave out the plan that was not at hand then, though it had been before."""
+        plans = self._world.plans
+        lacked = any(row["did"].startswith(_NO_CODE) for row in then)
+        plan = plans.pop(event.value["snapshot"], None) if lacked else None
+        try:
+            yield
+        finally:
+            if plan is not None:
+                plans[plan.snapshot] = plan
 
     def _compare(
         self, turn: int, decision: Decision, then: dict[str, list[Stored]], now: datetime

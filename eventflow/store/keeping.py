@@ -1,5 +1,9 @@
-"""What a SQLite store has kept of the live world: a few SELECTs, all as of one commit."""
+"""What a SQLite store has kept of the live world: a few SELECTs, all as of one commit.
 
+Each is put together once: that takes longer than to read a small store.
+"""
+
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
@@ -64,10 +68,10 @@ def kept_in(session: Session) -> Kept:
             ExecutionRow,
             columns(ExecutionRow, _EXECUTION).where(IS_LIVE).order_by(_EXECUTION.c.id),
         ),
-        triggers={event.turn: event for event in _events(session, _triggers())},
+        triggers={event.turn: event for event in _events(session, *_triggers())},
         runs=_rows(session, RunRow, _standing_runs()),
         items=_rows(session, RunRow, _items()),
-        states=_states(session),
+        states=[(StateKey(*key), value) for *key, value in session.connection().execute(_states())],
         timers=_rows(session, TimerRow, columns(TimerRow, _TIMER)),
         pools=_rows(session, PoolRow, columns(PoolRow, table("pool"))),
         outbox=_rows(
@@ -75,11 +79,12 @@ def kept_in(session: Session) -> Kept:
             OutboxRow,
             columns(OutboxRow, _OUTBOX),
         ),
-        untold=_events(session, select(*_EVENT.c).where(_is_untold()).order_by(_EVENT.c.offset)),
-        steps=_steps(session),
+        untold=_events(session, *_untold()),
+        steps=_rows(session, Step, _steps()),
     )
 
 
+@cache
 def columns(kind: type[NamedTuple], of: Any) -> Select[Any]:
     """A SELECT of the columns that a row has, in its order."""
     return select(*(of.c[field] for field in kind._fields))
@@ -89,18 +94,19 @@ def _rows(session: Session, kind: type[Row], statement: Select[Any]) -> list[Row
     return [kind._make(row) for row in session.connection().execute(statement)]
 
 
-def _events(session: Session, statement: Select[Any]) -> list[Event]:
-    text, parameters = bound(statement)
+def _events(session: Session, text: str, parameters: list[Any]) -> list[Event]:
     found = session.connection().exec_driver_sql(text, tuple(parameters))
     return [event_of(tuple(row)) for row in found]
 
 
-def _triggers() -> Select[Any]:
+@cache
+def _triggers() -> tuple[str, list[Any]]:
     """The events that started the live executions."""
     turns = select(_EXECUTION.c.trigger_turn).where(IS_LIVE, _EXECUTION.c.trigger_turn > 0)
-    return select(*_EVENT.c).where(_EVENT.c.turn.in_(turns))
+    return bound(select(*_EVENT.c).where(_EVENT.c.turn.in_(turns)))
 
 
+@cache
 def _standing_runs() -> Select[Any]:
     """The runs of live executions that still count, however many a periodic task has had."""
     place = (_RUN.c.workflow_execution_id, _RUN.c.task)
@@ -134,6 +140,7 @@ def _standing_runs() -> Select[Any]:
     )
 
 
+@cache
 def _items() -> Select[Any]:
     """All items of the runs of mapped tasks that have not ended, in order of id."""
     owner = _RUN.alias("owner")
@@ -149,10 +156,15 @@ def _items() -> Select[Any]:
     )
 
 
-def _states(session: Session) -> list[tuple[StateKey, str]]:
+@cache
+def _states() -> Select[Any]:
     execution = _STATE.c.workflow_execution_id
-    kept = select(*_STATE.c).where(or_(execution == 0, execution.in_(_LIVE)))
-    return [(StateKey(*key), value) for *key, value in session.connection().execute(kept)]
+    return select(*_STATE.c).where(or_(execution == 0, execution.in_(_LIVE)))
+
+
+@cache
+def _untold() -> tuple[str, list[Any]]:
+    return bound(select(*_EVENT.c).where(_is_untold()).order_by(_EVENT.c.offset))
 
 
 def _is_untold() -> ColumnElement[bool]:
@@ -165,10 +177,11 @@ def _is_untold() -> ColumnElement[bool]:
     )
 
 
-def _steps(session: Session) -> list[Step]:
+@cache
+def _steps() -> Select[Any]:
     """The history of the tasks of every execution that has such a fact."""
     touched = select(_EVENT.c.workflow_execution_id).where(_is_untold())
-    statement = (
+    return (
         select(
             _RUN.c.workflow_execution_id,
             _RUN.c.task,
@@ -184,4 +197,3 @@ def _steps(session: Session) -> list[Step]:
         )
         .order_by(_RUN.c.id, _HISTORY.c.turn, _HISTORY.c.number)
     )
-    return _rows(session, Step, statement)

@@ -394,3 +394,23 @@ def _without_line(text: str, begin: str) -> str:
 
 def _plan(workflow: Workflow) -> Plan:
     return plan_of(workflow, content_hash({"definition": workflow.definition(), "code": ""}))
+
+
+@pytest.mark.rule("S9", "S41")
+def test_a_snapshot_whose_code_was_not_at_hand_again_is_refused_by_a_replay_too() -> None:
+    first, second = (Workflow("w", max_active=count) for count in (1, 2))
+    for workflow in (first, second):
+        with workflow:
+            PythonOperator("a", print)
+    scheduler = VirtualScheduler(first, second)
+    plan = scheduler._registry.take(first)
+    # As in the next process, which has only the second.
+    del scheduler._registry._plans[plan.snapshot], scheduler._loop.world.plans[plan.snapshot]
+
+    command = scheduler.client.register("default", "w", plan.snapshot)
+    scheduler.run_until_idle()
+
+    (outcome,) = scheduler.store.decisions(command_offset=command.offset)
+    assert outcome.did.startswith("refused: the code of snapshot")
+    scheduler._registry.take(first)
+    assert scheduler.replay().equal

@@ -265,6 +265,35 @@ def test_facts_that_wait_in_the_log_are_not_overtaken_by_later_ones(
 
 
 @pytest.mark.rule("S12", "S20", "S22")
+def test_rules_know_of_a_restart_by_its_fact_alone_when_a_stop_has_dropped_the_successor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Workflow("w", completion="manual") as workflow:
+        a = Work("a", autostart=False)
+        a.action_on_event_received(TaskAction.RESTART, "restart")
+        a.action_on_event_received(TaskAction.STOP, "stop")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.outcome("a", TaskStatus.RUNNING)
+    scheduler.run()
+    scheduler.emit("restart")
+    # Both are in the log before the first is decided; its facts come behind the second.
+    for key in ("restart", "stop"):
+        scheduler.client.emit(key)
+    with monkeypatch.context() as limits:
+        limits.setattr(loop_module, "READ_LIMIT", 1)
+        limits.setattr(loop_module, "TURN_LIMIT", 1)
+        scheduler._loop.step()
+        scheduler._loop.step()
+
+    told = [
+        live.standing("a").told
+        for loop in (scheduler._loop, scheduler._new_loop())
+        for live in loop.world.executions.values()
+    ]
+    assert told == [(1, TaskStatus.RUNNING), (1, TaskStatus.RUNNING)]
+
+
+@pytest.mark.rule("S12", "S20", "S22")
 def test_a_dropped_successor_is_passed_over_also_when_its_fact_waits_behind_another_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

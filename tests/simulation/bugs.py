@@ -69,8 +69,8 @@ BUGS = (
         "facts-overtake",
         "facts that wait in the log are overtaken by newer ones after a restart",
         "runtime/loop.py",
-        "            waits = batch.read_to < self._facts_to",
-        "            waits = False",
+        "return batch.read_to < self._facts_to",
+        "return False",
     ),
     Bug(
         "retry-count",

@@ -20,10 +20,14 @@ from eventflow import (
     Workflow,
     WorkflowOperator,
 )
+from eventflow.model.schedule import Schedule
 
 TASKS = ("a", "b", "c", "d")
 KEYS = ("x", "y", "z")
-SCHEDULES = (None, None, None, Every(60), Cron("* * * * *"), Cron("*/2 * * * *"))
+OFTEN = (None, None, None, Every(60), Cron("* * * * *"), Cron("*/2 * * * *"))
+# Around the hours at which clocks change, in zones where they do so at 2, at midnight, and by half
+# an hour.
+ZONES = ("Europe/Berlin", "America/New_York", "America/Santiago", "Australia/Lord_Howe")
 RESULTS: tuple[Any, ...] = ("done", [], [1, 2], [1, 2, 3], [[1], [2, 3]], None, {"n": 1})
 POISON = "poison"
 ENDS = ("SUCCESS", "FAILED", "SKIPPED", "STOPPED", "RUNNING")
@@ -53,6 +57,15 @@ class EverySecond(Condition):
         return bool(context.get_state(CounterStateDescriptor("n")).add() % 2 == 0)
 
 
+def schedule(dice: Random) -> Schedule | None:
+    """One that goes off all the time, or on the clocks of a zone, or none."""
+    if dice.random() < 0.7:
+        often: Schedule | None = dice.choice(OFTEN)
+        return often
+    hour = dice.choice(["*", 0, 1, 2, 3])
+    return Cron(f"{dice.choice([0, 15, 30])} {hour} * * *", dice.choice(ZONES))
+
+
 def family(dice: Random) -> list[Workflow]:
     """One or two workflows; the first may run the second (S40)."""
     child = _workflow(dice, "child", dice.randint(1, 2), None)
@@ -62,13 +75,18 @@ def family(dice: Random) -> list[Workflow]:
     return [_workflow(dice, "w", dice.randint(1, 4), None)]
 
 
+def floods(workflow: Workflow) -> bool:
+    """Whether a day that is missed makes more executions than a history needs."""
+    return workflow.catchup == "all" and workflow.schedule in OFTEN[3:]
+
+
 def versions(dice: Random, workflow: Workflow) -> list[Workflow]:
     """The workflow, and how it may be found changed when the scheduler starts again."""
     found = [workflow]
     for number in range(2):
         version = copy(workflow)
         version.description = f"version {number}"
-        version.schedule = dice.choice(SCHEDULES)
+        version.schedule = schedule(dice)
         version.max_active = 1 + number
         found.append(version)
     return found
@@ -79,8 +97,9 @@ def _workflow(dice: Random, name: str, count: int, child: Workflow | None) -> Wo
         name,
         max_active=dice.randint(1, 3),
         timeout=dice.choice([None, None, 120.0]),
-        schedule=dice.choice(SCHEDULES),
+        schedule=schedule(dice),
         catchup=dice.choice(["none", "latest", "all"]),
+        misfire_grace=dice.choice([None, 60, 1800]),
     ) as workflow:
         made: list[Idle] = []
         for task in TASKS[:count]:

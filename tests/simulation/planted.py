@@ -13,10 +13,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.simulation.bugs import BUGS, Bug
+from tests.simulation.bugs import BUGS as BUGS_OF_DECIDING
+from tests.simulation.bugs import Bug
+from tests.simulation.bugs_of_stores import BUGS as BUGS_OF_STORES
 
 ROOT = Path(__file__).parent.parent.parent
 MOST_SEEDS = 2_000
+BUGS = (*BUGS_OF_DECIDING, *BUGS_OF_STORES)
 
 
 def has_place(bug: Bug) -> bool:
@@ -43,7 +46,7 @@ def find(bug: Bug, seeds: int) -> tuple[int | None, str]:
     with tempfile.TemporaryDirectory(prefix="eventflow-planted-") as name:
         folder = Path(name)
         plant(bug, folder)
-        command = ["-m", "tests.simulation", "--seeds", str(seeds), "--processes", "1"]
+        command = ["-m", "tests.simulation", "--seeds", str(seeds), "--jobs", "1"]
         played = subprocess.run(
             [sys.executable, *command, "--stop", "--no-corpus", "--once"],
             cwd=folder,
@@ -61,17 +64,21 @@ def find(bug: Bug, seeds: int) -> tuple[int | None, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.planted", description=__doc__)
     parser.add_argument("names", nargs="*", help="of bugs; all when there are none")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seeds", type=int, default=MOST_SEEDS, help="at most, for each")
     parser.add_argument(
         "--places", action="store_true", help="only look whether all can be planted"
     )
+    parser.add_argument("--into", type=Path, help="only plant it, in a copy in this folder")
     options = parser.parse_args()
     if options.places:
         return sum(not has_place(bug) for bug in BUGS)
     wanted = [bug for bug in BUGS if not options.names or bug.name in options.names]
+    if options.into is not None:
+        plant(wanted[0], options.into)
+        return 0
     missed = 0
-    with ThreadPoolExecutor(options.processes) as pool:
+    with ThreadPoolExecutor(options.jobs) as pool:
         for bug, (seeds, seen) in zip(
             wanted, pool.map(lambda bug: find(bug, options.seeds), wanted), strict=True
         ):

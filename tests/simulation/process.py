@@ -14,6 +14,7 @@ from eventflow.runtime.engine import Engine
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.registry import Registry
 from eventflow.testing.clock import VirtualClock
+from tests.simulation.statements import any_
 from tests.simulation.troubled import TroubledStore
 from tests.simulation.workers import Workers
 
@@ -37,8 +38,9 @@ class Process:
     """Begins where the store is; `step`, `deliver` and the workers make it go on.
 
     Attributes:
+        orders: What waited in the outbox when it began: run, attempt, action.
         ended: Why the scheduler has stopped by itself, if it has.
-        is_whole: Whether all code is at hand, so that nothing is parked.
+        is_whole: Whether no execution is parked, and no workflow is missing (S41).
 
     Args:
         workflows: Those whose code is at hand, in every version.
@@ -54,11 +56,11 @@ class Process:
         self.workers = workers
         self.ended = ""
         self.is_whole = True
-        self.registry = Registry(_any(store), clock, None)
+        self.registry = Registry(any_(store), clock, None)
         self.plans = [self.registry.take(workflow) for workflow in workflows]
         self.engine = Engine(
-            store=_any(store),
-            bell=_any(SilentBell()),
+            store=any_(store),
+            bell=any_(SilentBell()),
             clock=clock,
             registry=self.registry,
             executor=workers,
@@ -68,6 +70,7 @@ class Process:
         found = workers.recover()
         workers.start(StoreDesk(self.engine.client), self.engine._report, self.registry.operator)
         loaded = store.load(self.registry.plan)
+        self.orders = {(one.run.id, one.run.attempt, one.action.value) for one in loaded.commands}
         self.engine._take_up(loaded, found, counted=True)
         self._orders: list[Order] = []
 
@@ -103,8 +106,3 @@ class Process:
     def next_due(self) -> Any:
         """When the next timer goes off."""
         return self.engine._loop.timers.next_due()
-
-
-def _any(stands_for: Any) -> Any:
-    """What stands for a part that has many more methods than are used here."""
-    return stands_for

@@ -7,9 +7,10 @@ from eventflow.errors import ConflictError, DuplicateEventError, NotFoundError, 
 from eventflow.model.event import Event
 from eventflow.model.status import TaskAction
 from eventflow.runtime.client import Client
-from eventflow.store.ports import Store
 from tests.simulation.fates import Fates
 from tests.simulation.flows import KEYS, POISON, TASKS
+from tests.simulation.gone import Gone
+from tests.simulation.places import Place
 from tests.simulation.witness import Witness
 
 MALFORMED: tuple[tuple[str, Any], ...] = (
@@ -32,9 +33,9 @@ class Emitted(NamedTuple):
 class Producers:
     """Emitters and commanders; `acknowledged` is what they were told is committed."""
 
-    def __init__(self, client: Client, store: Store, fates: Fates, witness: Witness) -> None:
+    def __init__(self, client: Client, place: Place, fates: Fates, witness: Witness) -> None:
         self._client = client
-        self._store = store
+        self._place = place
         self._fates = fates
         self._witness = witness
         self._again: list[Emitted] = []
@@ -56,6 +57,12 @@ class Producers:
         event = Emitted(dice.choice(KEYS), POISON if poison else self._count, f"e{self._count}")
         self._named.append(event)
         return self._send(event)
+
+    def forget(self, gone: Gone) -> None:
+        """Expect no more what retention has taken: an id that is forgotten is free again."""
+        self._named = [one for one in self._named if ("default", "sim", one.id) not in gone.ids]
+        for offset in self.acknowledged.keys() & gone.offsets:
+            del self.acknowledged[offset]
 
     def finish(self) -> None:
         """Send what was never acknowledged."""
@@ -84,7 +91,9 @@ class Producers:
 
     def stop_all(self) -> int:
         """Stop every execution; how many had not ended."""
-        alive = [one.id for one in self._store.executions(limit=10_000) if not one.status.ended]
+        alive = [
+            one.id for one in self._place.store.executions(limit=10_000) if not one.status.ended
+        ]
         for number in alive:
             self._client.stop(number)
         return len(alive)
@@ -96,7 +105,8 @@ class Producers:
             # Whether it is there is not known: the same again, under the same id (S3).
             self._again.append(wanted)
             return f"{wanted.id} failed"
-        self.acknowledged[event.offset] = wanted
+        if event.offset not in self._place.gone.offsets:
+            self.acknowledged[event.offset] = wanted
         return f"{wanted.id} at {event.offset}"
 
     def _contradict(self, named: Emitted) -> str:
@@ -119,12 +129,12 @@ class Producers:
         event = Event(
             key, value, sender="sim", id=f"m{self._count}", time=self._client._clock.now()
         )
-        (written,) = self._store.append([event])
+        (written,) = self._place.store.append([event])
         self._witness.malformed.add(written.offset)
         return f"malformed {key} at {written.offset}"
 
     def _execution(self) -> int:
-        found = self._store.executions(limit=6)
+        found = self._place.store.executions(limit=6)
         if not found:
             raise NotFoundError("there is no execution")
         return self._fates.dice.choice(found).id

@@ -1,10 +1,9 @@
-"""Many seeds, in some processes: progress, figures, and one command line for each that fails."""
+"""Histories, one or many: played, some twice, in one process or in several."""
 
 import logging
+import os
 import signal
-import sys
 import tempfile
-import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,54 +11,59 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
+from multiprocessing import Event
+from multiprocessing.synchronize import Event as EventType
 from pathlib import Path
+from typing import NamedTuple
 
-from tests.simulation.play import Play, WrongError, make_template
+from tests.simulation.course import Course
+from tests.simulation.places import Disk
+from tests.simulation.play import Play, WrongError
 
 CORPUS = Path(__file__).parent / "corpus.txt"
 # A seed takes a tenth of a second; one that takes so long goes round in circles.
-MOST_S = 60
+MOST_S = 120
 # So many seeds go to a process at once.
-CHUNK = 20
+CHUNK = 5
 # Of so many seeds one of each store is played twice, and must come out the same.
-TWICE_EVERY = 20
+TWICE_EVERY = 100
 
 
 @dataclass
 class Told:
-    """What came of one seed."""
+    """What came of one history.
 
-    seed: int
-    store: str
+    Attributes:
+        at: The step in which it went wrong.
+        hash: Of all that happened; empty where something was wrong.
+    """
+
+    course: Course
     hash: str = ""
     wrong: str = ""
+    at: int = -1
     trace: list[str] = field(default_factory=list)
     happened: Counter[str] = field(default_factory=Counter)
 
 
-def store_of(seed: int) -> str:
-    """One in four is played on a file."""
-    return "sqlite" if seed % 4 == 3 else "memory"
-
-
-def play_one(seed: int, store: str, *, trace: bool = False, template: Path | None = None) -> Told:
-    """Play one seed; what is wrong is in the answer."""
+def play_one(course: Course, disk: Disk, *, trace: bool = False) -> Told:
+    """Play one; what is wrong is in the answer."""
     logging.getLogger("eventflow").setLevel(logging.CRITICAL + 1)
-    told = Told(seed, store)
-    with _folder() as folder:
-        play = Play(seed, folder if store == "sqlite" else None, template)
-        try:
-            with _no_longer_than(MOST_S):
-                told.hash = play.run()
-        except (Exception, WrongError) as error:
-            told.wrong = f"{type(error).__name__}: {error}"
-            if trace:
-                play.trace.append(traceback.format_exc())
-        told.happened = play.fates.happened
-        told.happened["deaths"] = play.deaths
-        told.happened["turns"] = play.witness.turn
+    told = Told(course)
+    play = Play(course, disk if course.store == "both" else None)
+    try:
+        with _no_longer_than(MOST_S):
+            told.hash = play.run()
+    except (Exception, WrongError) as error:
+        told.wrong, told.at = f"{type(error).__name__}: {error}", play.at
         if trace:
-            told.trace = play.trace
+            play.trace.append(traceback.format_exc())
+    told.happened = play.fates.happened
+    told.happened["deaths"] = play.deaths
+    told.happened["turns"] = play.witness.turn
+    if trace:
+        told.trace = play.trace
     return told
 
 
@@ -69,62 +73,75 @@ def corpus_seeds() -> list[int]:
     return [int(line.split()[0]) for line in lines if line[:1].isdigit()]
 
 
-def play_many(
-    seeds: Iterable[int], processes: int, *, stop: bool = False, twice: bool = True
-) -> int:
-    """Play them, and print what came of it; the number of seeds that failed.
+def play_many(seeds: Iterable[int], jobs: int, *, twice: bool = True) -> Iterator[Told]:
+    """Play each as its seed says, in so many processes; what came of them, in their order.
 
     Args:
-        stop: At the first that fails.
-        twice: Play one in twenty again, and compare.
+        twice: Play one in a hundred again, and compare.
     """
-    wanted = list(seeds)
-    chunks = [wanted[at : at + CHUNK] for at in range(0, len(wanted), CHUNK)]
-    began = shown = time.monotonic()
-    happened: Counter[str] = Counter()
-    played, failed = 0, 0
-    for told in _told(chunks, processes, twice=twice):
-        played += 1
-        happened += told.happened
-        if told.wrong:
-            failed += 1
-            print(
-                f"FAILED: python -m tests.simulation {told.seed}   # {told.wrong[:400]}", flush=True
-            )
-            if stop:
-                break
-        if time.monotonic() - shown > 10:
-            shown = time.monotonic()
-            rate = played / (shown - began) * 3600
-            print(f"{played} of {len(wanted)} seeds, {rate:,.0f} an hour", file=sys.stderr)
-    seconds = time.monotonic() - began
-    print(f"{played} seeds, {failed} failed, {played / seconds * 3600:,.0f} an hour")
-    for name, count in sorted(happened.items()):
-        print(f"{count / played * 1000:10.0f} per 1,000 seeds: {name}")
-    return failed
+    with _folder() as folder:
+        if jobs < 2:
+            where = Disk(folder)
+            for seed in seeds:
+                yield _checked(Course.of(seed), where, twice=twice)
+            return
+        rest, ended = iter(seeds), Event()
+        chunks = iter(lambda: list(islice(rest, CHUNK)), [])
+        pool = ProcessPoolExecutor(jobs, initializer=_Job.begin, initargs=(folder, ended))
+        try:
+            for found in pool.map(partial(_chunk, twice=twice), chunks):
+                yield from found
+        finally:
+            ended.set()
+            pool.shutdown(cancel_futures=True)
 
 
-def _told(chunks: list[list[int]], processes: int, *, twice: bool) -> Iterator[Told]:
-    play = partial(_chunk, twice=twice)
-    if processes < 2:
-        for chunk in chunks:
-            yield from play(chunk)
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        for found in pool.map(play, chunks):
-            yield from found
+@contextmanager
+def disk() -> Iterator[Disk]:
+    """A disk for one history after the other."""
+    with _folder() as folder:
+        yield Disk(folder)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """In memory, where that can be."""
+    memory = Path("/dev/shm")
+    where = memory if memory.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="eventflow-simulation-", dir=where) as folder:
+        yield Path(folder)
+
+
+class _Job(NamedTuple):
+    """What a process that plays has of its own."""
+
+    disk: Disk
+    ended: EventType
+
+    @staticmethod
+    def begin(folder: Path, ended: EventType) -> None:
+        # Ctrl-C is for the process that counts; it says when to end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        own = folder / str(os.getpid())
+        own.mkdir()
+        _JOBS.append(_Job(Disk(own), ended))
+
+
+_JOBS: list[_Job] = []
 
 
 def _chunk(seeds: list[int], *, twice: bool) -> list[Told]:
-    with _folder() as folder:
-        template = make_template(folder)
-        return [_checked(seed, template, twice=twice) for seed in seeds]
+    told = []
+    for seed in seeds:
+        if not _JOBS[0].ended.is_set():
+            told.append(_checked(Course.of(seed), _JOBS[0].disk, twice=twice))
+    return told
 
 
-def _checked(seed: int, template: Path, *, twice: bool) -> Told:
-    told = play_one(seed, store_of(seed), template=template)
-    if twice and seed % TWICE_EVERY in (0, 3) and not told.wrong:
-        again = play_one(seed, store_of(seed), template=template)
+def _checked(course: Course, where: Disk, *, twice: bool) -> Told:
+    told = play_one(course, where)
+    if twice and course.seed % TWICE_EVERY in (0, 3) and not told.wrong:
+        again = play_one(course, where)
         if again.hash != told.hash:
             told.wrong = "played twice it is not the same"
     return told
@@ -141,11 +158,3 @@ def _no_longer_than(seconds: int) -> Iterator[None]:
         yield
     finally:
         signal.alarm(0)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    memory = Path("/dev/shm")
-    where = memory if memory.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="eventflow-simulation-", dir=where) as folder:
-        yield Path(folder)

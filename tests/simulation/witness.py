@@ -28,8 +28,10 @@ from eventflow.core.opened import ItemsClosed, ItemsCreated
 from eventflow.core.plan import Plan
 from eventflow.core.slots import PoolSet, SlotFreed, SlotTaken
 from eventflow.core.world import Run
+from eventflow.model.schedule import Schedule
 from eventflow.model.status import ALIVE, MOVES, WORKFLOW_ENDED, TaskStatus, WorkflowStatus
 from eventflow.store.ports import Batch
+from tests.simulation.accounts import Accounts
 
 TASK_FACT = "eventflow.task."
 
@@ -68,6 +70,7 @@ class Witness:
         self._newest: dict[str, Plan] = {}
         self.malformed: set[int] = set()
         self.all_hold = True
+        self._accounts = Accounts(fault)
 
     def see(self, batch: Batch) -> None:
         """Take a batch that is written."""
@@ -78,6 +81,8 @@ class Witness:
             for change in decision.changes:
                 if isinstance(change, ExecutionMoved) and change.status in WORKFLOW_ENDED:
                     self._see_ended(change.execution_id)
+            self._accounts.all_hold = self.all_hold
+            self._accounts.see(decision, self._schedule_of)
         self._see_facts(batch)
         if batch.counters.turn != self.turn:
             self._fault(f"the counter says {batch.counters.turn}, the last turn is {self.turn}")
@@ -93,6 +98,9 @@ class Witness:
         aside = any(outcome.did.startswith(SET_ASIDE) for outcome in decision.outcomes)
         if aside and event.offset not in self.malformed:
             self._fault(f"{event.key} {event.value} was set aside: {decision.outcomes[0].did}")
+
+    def _schedule_of(self, key: str) -> Schedule | None:
+        return self._newest[key.rpartition("/")[2]].workflow.schedule
 
     def _see_facts(self, batch: Batch) -> None:
         """Rules are told of every move, once, in the batch or behind it (S12)."""
