@@ -39,7 +39,8 @@ def test_an_event_of_another_process_starts_an_execution_whose_task_runs(
 
 
 @pytest.mark.rule("S28")
-def test_sigterm_ends_it_with_0_and_no_child_is_left(shell: Shell) -> None:
+@pytest.mark.fault("F08")
+def test_f08_sigterm_ends_it_with_0_and_no_child_is_left(shell: Shell) -> None:
     with shell.begin("serve", "orders.py", "--grace", "0") as program:
         program.line("ready")
         journal = shell.fifo("journal")
@@ -90,7 +91,8 @@ def test_commands_reach_the_running_scheduler(shell: Shell, serving: Program) ->
 
 
 @pytest.mark.rule("S10")
-def test_a_second_scheduler_is_refused_with_the_name_of_the_first(
+@pytest.mark.fault("F45")
+def test_f45_a_second_scheduler_is_refused_with_the_name_of_the_first(
     shell: Shell, serving: Program
 ) -> None:
     refused = shell("serve", "good.py")
@@ -150,9 +152,10 @@ with Workflow("ticks", schedule=Every(seconds=1)) as ticks:
 """
 
 
+@pytest.mark.fault("F14")
 @pytest.mark.spoils
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_store_that_is_deleted_or_replaced_ends_it_with_the_reason(
+def test_f14_a_store_that_is_deleted_or_replaced_ends_it_with_the_reason(
     shell: Shell, replaced: bool
 ) -> None:
     (shell.folder / "ticks.py").write_text(TICKS)
