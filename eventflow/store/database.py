@@ -19,7 +19,8 @@ from sqlmodel import Session
 
 from eventflow.errors import StoreError, StoreRefusedError
 from eventflow.model.keys import matches
-from eventflow.store.places import files_beside, path_of, private_folder
+from eventflow.store.disks import network_disk
+from eventflow.store.places import check_alone, files_beside, path_of, private_folder
 from eventflow.store.schema import prepare
 
 BUSY_TIMEOUT_S = 5.0
@@ -136,7 +137,9 @@ class Database:
         path = path_of(url)
         if path is None:
             raise StoreError(f"{url!r} names no file")
+        _check_disk(path)
         prepare(path, create=create)
+        check_alone(path)
         self.url = url
         self.path = path
         self.files = files_beside(path)
@@ -182,6 +185,16 @@ class Database:
     def close(self) -> None:
         self._engine.dispose()
         self.reader.close()
+
+
+def _check_disk(path: Path) -> None:
+    disk = network_disk(path)
+    if disk is not None:
+        raise StoreError(
+            f"store {str(path)!r} lies on a network disk ({disk.kind} at {str(disk.place)!r}): "
+            f"SQLite keeps what was committed only where one machine alone writes. Put it on a "
+            f"local disk, by --store or EVENTFLOW_STORE"
+        )
 
 
 def _engine(path: Path) -> Engine:
