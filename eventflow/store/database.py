@@ -20,14 +20,13 @@ from sqlmodel import Session
 from eventflow.errors import StoreError, StoreRefusedError
 from eventflow.model.keys import matches
 from eventflow.store.disks import network_disk
+from eventflow.store.leftwal import CHECKED_BYTES, check_left_wal
+from eventflow.store.lock import is_held
 from eventflow.store.places import check_alone, files_beside, path_of, private_folder
 from eventflow.store.schema import prepare
 
 BUSY_TIMEOUT_S = 5.0
 _LOCKED_TRIES = 100
-
-# Larger stores are not read through at every start.
-_CHECKED_BYTES = 64 * 1024 * 1024
 
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
@@ -144,6 +143,8 @@ class Database:
         self.path = path
         self.files = files_beside(path)
         private_folder(self.files)
+        if not is_held(self.files / "lock"):
+            check_left_wal(path)
         self.reader = Reader(path)
         self._engine = _engine(path)
 
@@ -153,7 +154,7 @@ class Database:
         Raises:
             StoreError: If it is damaged.
         """
-        if self.path.stat().st_size > _CHECKED_BYTES:
+        if self.path.stat().st_size > CHECKED_BYTES:
             return
         found = self.reader.value("PRAGMA quick_check(1)")
         if found != "ok":
