@@ -112,6 +112,22 @@ def test_f35_a_task_that_ignores_the_stop_is_killed_with_its_group(deadly: Harne
 
 
 @pytest.mark.rule("S20")
+@pytest.mark.fault("F35")
+def test_f35_a_daemon_of_a_task_that_ignores_the_stop_goes_with_it_and_its_open_output(
+    deadly: Harness,
+) -> None:
+    job = deadly.start("hold_on_detached", stop_grace_s=0.3)
+    child, _, daemon = pids_of(deadly)
+    assert os.getpgid(daemon) != os.getpgid(child)
+
+    deadly.executor.cancel(job.key)
+
+    report = deadly.end(job, timeout_s=0.3 + 5)
+    assert (report.kind, report.reason) == (ReportKind.STOPPED, "killed")
+    gone([child, daemon], "the child and its daemon", 0.5)
+
+
+@pytest.mark.rule("S20")
 def test_a_sigterm_lets_it_clean_up(deadly: Harness) -> None:
     job = deadly.start("clean_up", stop_grace_s=2)
 
