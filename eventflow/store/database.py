@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
-from eventflow.errors import StoreError, StoreRefusedError
+from eventflow.errors import StoreError, StoreLockedError, StoreRefusedError
 from eventflow.model.keys import matches
 from eventflow.store.disks import network_disk
 from eventflow.store.leftwal import CHECKED_BYTES, check_left_wal
@@ -81,8 +81,10 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
 def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     """What an error of SQLite's means to whoever uses the store."""
     name = getattr(error, "sqlite_errorname", "")
+    kind = StoreError
     match name.split("_")[1:2]:
         case ["BUSY" | "LOCKED"]:
+            kind = StoreLockedError
             told = "another process keeps it locked; try again, or end that process"
         case ["FULL"]:
             told = "the disk is full; make room and try again"
@@ -94,8 +96,8 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
             told = "the file is damaged; it was left as it is, restore the last good copy"
         case _:
             told = "the write was refused"
-    never = isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError)
-    kind = StoreRefusedError if never else StoreError
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError):
+        kind = StoreRefusedError
     return kind(f"store {str(path)!r}: {told} ({name or type(error).__name__}: {error})")
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import Opens
 from story import event
 
-from eventflow.errors import DuplicateEventError, StoreError, StoreGoneError
+from eventflow.errors import DuplicateEventError, StoreError, StoreGoneError, StoreLockedError
 from eventflow.store.schema import prepare
 from eventflow.store.writer import Writer
 
@@ -130,7 +130,7 @@ def test_f10_a_file_that_stays_locked_is_given_up_with_a_reason(writer: Writer, 
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(StoreError, match="another process keeps it locked"):
+    with pytest.raises(StoreLockedError, match="another process keeps it locked"):
         writer.do("data", put("a"))  # type: ignore[arg-type]  # any work
 
     other.execute("ROLLBACK")
