@@ -149,6 +149,7 @@ class Database:
             check_left_wal(path)
         self.reader = Reader(path)
         self._engine = _engine(path)
+        self._closed = False
 
     def check(self) -> None:
         """Read a store that is not too large from end to end.
@@ -184,9 +185,14 @@ class Database:
             if isinstance(error.orig, sqlite3.Error):
                 raise store_error(self.path, error.orig) from error
             raise
+        finally:
+            if self._closed:
+                # What was lent when it was closed has come back only now.
+                self._engine.pool.dispose()
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._closed = True
+        self._engine.pool.dispose()
         self.reader.close()
 
 
