@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,57 @@ def test_f08_sigterm_ends_it_with_0_and_no_child_is_left(shell: Shell) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
     assert _of_session(program.process.pid) == []
+
+
+DRAINED = """
+from eventflow import BashOperator, Workflow
+
+with Workflow("drained") as drained:
+    BashOperator("soon", bash_command="echo $$ > soon; until [ -e go ]; do sleep 0.05; done")
+    BashOperator("never", bash_command="trap '' TERM; echo $$ > never; sleep 300", max_lost=0)
+"""
+
+
+@pytest.mark.rule("S28")
+@pytest.mark.fault("F08")
+def test_f08_sigterm_lets_tasks_finish_and_what_does_not_is_lost_and_runs_again(
+    shell: Shell,
+) -> None:
+    (shell.folder / "drained.py").write_text(DRAINED)
+    with shell.begin("serve", "drained.py", "--grace", "1.5") as program:
+        program.line("ready")
+        soon, never = shell.fifo("soon"), shell.fifo("never")
+        started = shell.json("execution", "start", "drained")
+        process = (soon.line(), int(never.line()))[1]
+        begun = time.monotonic()
+        program.signal(signal.SIGTERM)
+        (shell.folder / "go").touch()
+        code, _, errors = program.end()
+        took_s = time.monotonic() - begun
+
+    assert (code, "Traceback" in errors) == (0, False)
+    assert took_s < 1.5 + 2
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    assert statuses(shell, started["execution"]) == {
+        "ready_soon": "SUCCESS",
+        "never_ready": "RUNNING",
+    }
+
+    (shell.folder / "never").unlink()
+    never = shell.fifo("never")
+    with shell.begin("serve", "drained.py", "--grace", "0") as program:
+        program.line("ready")
+        never.line()
+        (execution,) = shell.json("execution", "list")
+        program.signal(signal.SIGTERM)
+        assert program.end()[0] == 0
+    assert execution["status"] == "RUNNING"
+
+
+def statuses(shell: Shell, execution: int) -> dict[str, str]:
+    shown = shell.json("execution", "show", execution)
+    return {run["task_name"]: run["status"] for run in shown["tasks"]}
 
 
 def test_tail_prints_what_another_process_emits_and_ctrl_c_ends_it(
