@@ -87,8 +87,8 @@ def test_f08_sigterm_lets_tasks_finish_and_what_does_not_is_lost_and_runs_again(
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
     assert statuses(shell, started["execution"]) == {
-        "ready_soon": "SUCCESS",
-        "never_ready": "RUNNING",
+        "soon": "SUCCESS",
+        "never": "RUNNING",
     }
 
     (shell.folder / "never").unlink()
