@@ -4,11 +4,13 @@ Read from the source of every test; nothing is run or imported.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
+_OWN_WORDS = re.compile(r"^test_(f\d\d_)?")
 
 
 class Proof(NamedTuple):
@@ -20,7 +22,7 @@ class Proof(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        words = self.test.removeprefix("test_").removeprefix("Test").replace("_", " ")
+        words = _OWN_WORDS.sub("", self.test).removeprefix("Test").replace("_", " ")
         return words[:1].upper() + words[1:]
 
 
