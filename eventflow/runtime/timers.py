@@ -25,6 +25,7 @@ _ELAPSING = ("timeout", "deadline", "retry")
 # What the wall clock and the elapsed time differ by sooner is the slow correction of a clock.
 _JUMP = timedelta(seconds=1)
 _NOT_MOVED = timedelta(0)
+_AT_ONCE_S = 0.1
 
 
 class Timers:
@@ -39,7 +40,7 @@ class Timers:
         self._current = {timer.key: timer for timer in timers}
         # Timer key -> how far the wall clock has jumped since it was set.
         self._moved: dict[str, timedelta] = {}
-        self._origin = self._origin_at(clock.now())
+        self._origin = self._read_origin()
         self._heap: list[tuple[datetime, str]] = []
         self._build()
 
@@ -59,7 +60,7 @@ class Timers:
 
     def due(self, now: datetime, limit: int) -> list[Timer]:
         """What is due, earliest first. It stays due until a decision clears or moves it."""
-        self._follow(now)
+        self._follow_clock()
         found: list[Timer] = []
         entries: list[tuple[datetime, str]] = []
         while self._heap and len(found) < limit:
@@ -94,12 +95,22 @@ class Timers:
         self._heap = [(self._due_of(timer), key) for key, timer in self._current.items()]
         heapq.heapify(self._heap)
 
-    def _origin_at(self, now: datetime) -> datetime:
-        """Where the wall clock stood when the monotonic one began, if it had run evenly."""
-        return now - timedelta(seconds=self._clock.monotonic())
+    def _read_origin(self) -> datetime | None:
+        """Where the wall clock stood when the monotonic one began, if it had run evenly.
 
-    def _follow(self, now: datetime) -> None:
-        origin = self._origin_at(now)
+        `None` when too much time has passed between the reading of the two.
+        """
+        before_s = self._clock.monotonic()
+        now = self._clock.now()
+        if self._clock.monotonic() - before_s > _AT_ONCE_S:
+            return None
+        return now - timedelta(seconds=before_s)
+
+    def _follow_clock(self) -> None:
+        origin = self._read_origin()
+        if origin is None:
+            return
+        self._origin = self._origin or origin
         jumped = origin - self._origin
         if abs(jumped) < _JUMP:
             return

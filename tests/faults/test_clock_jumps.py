@@ -131,3 +131,26 @@ def test_f27_the_loop_is_woken_by_elapsed_time_too(monkeypatch: pytest.MonkeyPat
         assert all(rings.acquire(timeout=20) for _ in range(3))
     finally:
         alarm.stop()
+
+
+class HaltingClock(VirtualClock):
+    """The process is halted between the reading of the one clock and of the other."""
+
+    halt_s = 0.0
+
+    def monotonic(self) -> float:
+        found = super().monotonic()
+        self.advance(timedelta(seconds=self.halt_s))
+        return found
+
+
+@pytest.mark.fault("F27")
+def test_f27_a_process_that_is_halted_while_it_reads_the_clocks_takes_it_for_no_jump() -> None:
+    clock = HaltingClock()
+    timers = Timers([_timer("timeout", 600)], clock)
+    clock.halt_s = 30
+
+    for _ in range(3):
+        timers.due(clock.now(), 10)
+
+    assert timers.next_due() == START + timedelta(seconds=600)
