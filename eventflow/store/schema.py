@@ -22,7 +22,7 @@ from eventflow.store.places import files_beside
 
 # Stamped into the header: "evfw", and the version of the tables: another one for other tables.
 APPLICATION_ID = 0x65766677
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _MODULES = (tables, data_tables)
 _HEADER_BYTES = 100
