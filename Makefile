@@ -48,6 +48,7 @@ bench-smoke: $(VENV)/.dev
 
 rules: $(VENV)/.dev
 	$(BIN)/python -m tests.rules
+	$(BIN)/python -m tests.faultrows
 
 zones: $(VENV)/.dev
 	$(BIN)/python tests/core/zones.py

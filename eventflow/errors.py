@@ -91,6 +91,10 @@ class StoreBusyError(StoreError):
     """Another scheduler holds this store; the message names it."""
 
 
+class StoreLockedError(StoreError):
+    """Another process keeps the store's file locked; nothing was written, try again."""
+
+
 class StoreGoneError(StoreError):
     """The store's file was deleted, or another was put in its place, while it was open."""
 

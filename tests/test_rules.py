@@ -1,6 +1,7 @@
 """docs/rules.md says which tests prove which rule, and every rule that is built has one."""
 
-from rules import NOT_BUILT, PAGE, first_sentences, page, proofs
+from marks import proofs
+from rules import NOT_BUILT, PAGE, first_sentences, page
 
 
 def test_the_page_of_rules_is_what_the_tests_say() -> None:
@@ -8,7 +9,7 @@ def test_the_page_of_rules_is_what_the_tests_say() -> None:
 
 
 def test_every_rule_has_a_test_but_those_that_are_not_built() -> None:
-    proved = {rule for proof in proofs() for rule in proof.rules}
+    proved = {rule for proof in proofs("rule") for rule in proof.named}
 
     assert set(first_sentences()) - proved == set(NOT_BUILT)
 
@@ -17,4 +18,4 @@ def test_no_test_names_a_rule_that_is_not_there() -> None:
     known = first_sentences()
 
     assert list(known) == [f"S{number}" for number in range(1, len(known) + 1)]
-    assert [proof for proof in proofs() if not set(proof.rules) <= set(known)] == []
+    assert [proof for proof in proofs("rule") if not set(proof.named) <= set(known)] == []

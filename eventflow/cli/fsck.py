@@ -14,7 +14,7 @@ from eventflow.clock import SystemClock
 from eventflow.errors import StoreError
 from eventflow.settings import read_settings
 from eventflow.store.fsck import SHOWN, Answer, Counts, Report, StoppedError, fsck
-from eventflow.store.ledger import is_held
+from eventflow.store.lock import is_held
 from eventflow.store.places import files_beside, path_of
 
 _INTERRUPTED = 130

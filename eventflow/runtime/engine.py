@@ -85,6 +85,7 @@ class Engine:
         self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._urgent = False
         self._stopping = False
+        self._over = False
         self._committed = threading.Condition()
         self._commits = 0
         self._news = News(sender)
@@ -172,7 +173,7 @@ class Engine:
 
         self._errands.put(do)
         self._bell.wake()
-        while not done.wait(0.5) and self.failure is None:
+        while not done.wait(0.5) and not self._over:
             continue
 
     def _is_of(self, execution_id: int, plan: Plan) -> bool:
@@ -189,22 +190,22 @@ class Engine:
         """Wait until a check gives something; it is asked after every commit.
 
         Raises:
-            EventflowError: If the loop has died: what is waited for cannot come.
+            EventflowError: If the loop has ended: what is waited for cannot come.
         """
         deadline = None if timeout is None else self._clock.monotonic() + timeout
         while True:
             with self._committed:
-                seen = self._commits
+                seen, over = self._commits, self._over
             found = check()
             if found is not None:
                 return found
-            if self.failure is not None:
+            if over:
                 raise EventflowError("the scheduler has stopped deciding") from self.failure
             left = None if deadline is None else deadline - self._clock.monotonic()
             if left is not None and left <= 0:
                 return None
             with self._committed:
-                if self._commits == seen and self.failure is None:
+                if self._commits == seen and not self._over:
                     self._committed.wait(left)
 
     def _take_up(
@@ -288,6 +289,7 @@ class Engine:
             log.critical("loop.died", exc_info=error)
         finally:
             with self._committed:
+                self._over = True
                 self._committed.notify_all()
             self.listeners.tell()
 

@@ -91,7 +91,7 @@ class Loop:
         facts_to: int = 0,
     ) -> None:
         self.world = world
-        self.timers = Timers(world.timers.values())
+        self.timers = Timers(world.timers.values(), clock)
         self._store = store
         self._cursor = cursor
         self._facts_to = facts_to

@@ -17,16 +17,16 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import Session
 
-from eventflow.errors import StoreError, StoreRefusedError
+from eventflow.errors import StoreError, StoreLockedError, StoreRefusedError
 from eventflow.model.keys import matches
-from eventflow.store.places import files_beside, path_of, private_folder
+from eventflow.store.disks import network_disk
+from eventflow.store.leftwal import CHECKED_BYTES, check_left_wal
+from eventflow.store.lock import is_held
+from eventflow.store.places import check_alone, files_beside, path_of, private_folder
 from eventflow.store.schema import prepare
 
 BUSY_TIMEOUT_S = 5.0
 _LOCKED_TRIES = 100
-
-# Larger stores are not read through at every start.
-_CHECKED_BYTES = 64 * 1024 * 1024
 
 _PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
@@ -81,8 +81,10 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
 def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     """What an error of SQLite's means to whoever uses the store."""
     name = getattr(error, "sqlite_errorname", "")
+    kind = StoreError
     match name.split("_")[1:2]:
         case ["BUSY" | "LOCKED"]:
+            kind = StoreLockedError
             told = "another process keeps it locked; try again, or end that process"
         case ["FULL"]:
             told = "the disk is full; make room and try again"
@@ -94,8 +96,8 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
             told = "the file is damaged; it was left as it is, restore the last good copy"
         case _:
             told = "the write was refused"
-    never = isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError)
-    kind = StoreRefusedError if never else StoreError
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError):
+        kind = StoreRefusedError
     return kind(f"store {str(path)!r}: {told} ({name or type(error).__name__}: {error})")
 
 
@@ -136,13 +138,18 @@ class Database:
         path = path_of(url)
         if path is None:
             raise StoreError(f"{url!r} names no file")
+        _check_disk(path)
         prepare(path, create=create)
+        check_alone(path)
         self.url = url
         self.path = path
         self.files = files_beside(path)
         private_folder(self.files)
+        if not is_held(self.files / "lock"):
+            check_left_wal(path)
         self.reader = Reader(path)
         self._engine = _engine(path)
+        self._closed = False
 
     def check(self) -> None:
         """Read a store that is not too large from end to end.
@@ -150,7 +157,7 @@ class Database:
         Raises:
             StoreError: If it is damaged.
         """
-        if self.path.stat().st_size > _CHECKED_BYTES:
+        if self.path.stat().st_size > CHECKED_BYTES:
             return
         found = self.reader.value("PRAGMA quick_check(1)")
         if found != "ok":
@@ -178,10 +185,25 @@ class Database:
             if isinstance(error.orig, sqlite3.Error):
                 raise store_error(self.path, error.orig) from error
             raise
+        finally:
+            if self._closed:
+                # What was lent when it was closed has come back only now.
+                self._engine.pool.dispose()
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._closed = True
+        self._engine.pool.dispose()
         self.reader.close()
+
+
+def _check_disk(path: Path) -> None:
+    disk = network_disk(path)
+    if disk is not None:
+        raise StoreError(
+            f"store {str(path)!r} lies on a network disk ({disk.kind} at {str(disk.place)!r}): "
+            f"SQLite keeps what was committed only where one machine alone writes. Put it on a "
+            f"local disk, by --store or EVENTFLOW_STORE"
+        )
 
 
 def _engine(path: Path) -> Engine:

@@ -1,14 +1,11 @@
 """The ledger of a SQLite store: the lease, the batch in one transaction, and the way back."""
 
 import contextlib
-import fcntl
 import os
 import socket
 import sqlite3
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from eventflow.clock import Clock
@@ -22,16 +19,13 @@ from eventflow.store.gathering import rows_of
 from eventflow.store.keeping import kept_in
 from eventflow.store.listed import Held, SnapshotRecord
 from eventflow.store.loading import load
+from eventflow.store.lock import is_held, know_epoch, known_epoch, open_lock, take_lock
 from eventflow.store.log import content_of, newest_offset
 from eventflow.store.places import within
 from eventflow.store.ports import Batch, Loaded
 from eventflow.store.queries import LEASE
 from eventflow.store.rows import Rows, json_text
 from eventflow.store.writer import Writer
-
-# Someone who only asks whether the lock is free has it for a moment; that is no scheduler.
-_LOCK_TRIES = 10
-_LOCK_WAIT_S = 0.02
 
 
 class Order(NamedTuple):
@@ -57,12 +51,13 @@ class SqliteLedger:
     def hold(self, program: str) -> None:
         if self._lock is not None:
             raise StoreBusyError(self._busy())
-        lock = _open_lock(self._lock_path)
-        if not _take_lock(lock):
+        lock = open_lock(self._lock_path)
+        if not take_lock(lock):
             os.close(lock)
             raise StoreBusyError(self._busy())
         try:
             self._database.check()
+            self._check_epoch(lock)
             since = micros_of(self._clock.now())
             self._epoch, self._was_clean = self._writer.do(
                 "lease",
@@ -73,6 +68,7 @@ class SqliteLedger:
         except BaseException:
             os.close(lock)
             raise
+        know_epoch(lock, self._epoch)
         self._lock = lock
 
     def release(self, *, clean: bool) -> None:
@@ -168,6 +164,17 @@ class SqliteLedger:
             kept = kept_in(session)
         return load(kept, plan_of)
 
+    def _check_epoch(self, lock: int) -> None:
+        known, found = known_epoch(lock), self.epoch()
+        if found < known:
+            path = self._database.path
+            raise StoreError(
+                f"store {str(path)!r} is older than the folder beside it: {known} schedulers have "
+                f"held it, and it knows of {found}. It is an older copy, or {path.name + '-wal'!r} "
+                f"was taken from beside it, with what was committed last; put that back. To go on "
+                f"without it, take away {str(self._lock_path)!r}"
+            )
+
     def _held(self) -> Held | None:
         _, _, pid, host, since, program = self._reader.rows(LEASE)[0]
         at = instant_of(since)
@@ -188,40 +195,6 @@ class SqliteLedger:
 
 def _shown(instant: datetime) -> str:
     return instant.isoformat(sep=" ", timespec="seconds")
-
-
-def _open_lock(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StoreError(f"lock {str(path)!r} cannot be opened: {error.strerror}") from error
-
-
-def _take_lock(lock: int) -> bool:
-    wait = threading.Event()
-    for _ in range(_LOCK_TRIES):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            wait.wait(_LOCK_WAIT_S)
-        else:
-            return True
-    return False
-
-
-def is_held(path: Path) -> bool:
-    """Whether a scheduler has the lock in this file."""
-    if not path.exists():
-        return False
-    lock = _open_lock(path)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(lock)
 
 
 def _take_lease(

@@ -1,5 +1,6 @@
 """Where a store is: what its URL names, and the folder beside its file."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _SUPPORTED = (
 def path_of(url: str) -> Path | None:
     """The database file that `url` names, absolute; `None` for a store in memory.
 
+    A link to a file names that file: what lies beside a store lies beside it once.
+
     Raises:
         StoreError: If no store can be opened by such a URL.
     """
@@ -27,7 +30,8 @@ def path_of(url: str) -> Path | None:
     name = url.removeprefix(_SQLITE)
     if "?" in name or "\0" in name:
         raise StoreError(f"store URL {url!r} must name a file and nothing else; {_SUPPORTED}")
-    return Path(name).absolute()
+    path = Path(name).absolute()
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _hint(url: str) -> str:
@@ -44,6 +48,21 @@ def identity_of(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
+
+
+def check_alone(path: Path) -> None:
+    """That the file has no second name: by that it would have another WAL, and another lock.
+
+    Raises:
+        StoreError: If it has one.
+    """
+    names = path.stat().st_nlink
+    if names > 1:
+        raise StoreError(
+            f"store {str(path)!r} has {names} names (hard links); by each of them SQLite keeps "
+            f"another WAL, and what one writes the other overwrites. It was left as it is; take "
+            f"the other names away: 'find -samefile {path.name}' tells them"
+        )
 
 
 def gone(path: Path) -> StoreGoneError:

@@ -16,6 +16,7 @@ from pathlib import Path
 from eventflow.errors import StoreBusyError, StoreError
 from eventflow.store.backup import MARKER, sync, sync_all
 from eventflow.store.database import BUSY_TIMEOUT_S, store_error
+from eventflow.store.lock import forget_epoch
 from eventflow.store.places import files_beside, private_folder
 from eventflow.store.schema import prepare
 
@@ -49,6 +50,7 @@ def restore(backup: Path, path: Path, *, now: datetime, force: bool = False) -> 
         private_folder(files)
         with _held(files / "lock", path):
             new = _made_ready(backup, path)
+            forget_epoch(files / "lock")
             if not path.exists():
                 _move_stale(path, aside)
                 new.rename(path)

@@ -17,6 +17,8 @@ from eventflow.crashpoints import reach
 from eventflow.errors import StoreError
 from eventflow.store import data_tables, tables
 from eventflow.store.columns import Table
+from eventflow.store.lock import forget_epoch
+from eventflow.store.places import files_beside
 
 # Stamped into the header: "evfw", and the version of the tables: another one for other tables.
 APPLICATION_ID = 0x65766677
@@ -81,6 +83,8 @@ def _make_file(path: Path) -> None:
         raise StoreError(
             f"store {str(path)!r} cannot be made: {error.strerror}; is the folder there, and yours?"
         ) from error
+    # What is known in the folder beside it is of a store that is gone.
+    forget_epoch(files_beside(path) / "lock")
     try:
         # The name of the file must be as durable as what will be in it.
         os.fsync(folder)

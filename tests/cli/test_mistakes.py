@@ -16,6 +16,10 @@ WITHOUT_STORE = {
     "unknown executor": (["run", "good.py", "--executor", "clouds"], "clouds"),
     "store is no URL": (["run", "good.py", "--store", "orders"], "mean 'sqlite:///orders.db'?"),
     "serve what is not there": (["serve", "missing"], "there is no such file or folder"),
+    "serve on what is no store": (
+        ["serve", "good.py", "--store", "sqlite:///good.py"],
+        "is no SQLite database. It was left as it is; name another file",
+    ),
     "unknown command": (["bogus"], "bogus"),
     "unknown option": (["run", "--bogus"], "--bogus"),
     "argument missing": (["run"], "FILE"),

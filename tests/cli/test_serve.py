@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def test_an_event_of_another_process_starts_an_execution_whose_task_runs(
 
 
 @pytest.mark.rule("S28")
-def test_sigterm_ends_it_with_0_and_no_child_is_left(shell: Shell) -> None:
+@pytest.mark.fault("F08")
+def test_f08_sigterm_ends_it_with_0_and_no_child_is_left(shell: Shell) -> None:
     with shell.begin("serve", "orders.py", "--grace", "0") as program:
         program.line("ready")
         journal = shell.fifo("journal")
@@ -52,6 +54,57 @@ def test_sigterm_ends_it_with_0_and_no_child_is_left(shell: Shell) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
     assert _of_session(program.process.pid) == []
+
+
+DRAINED = """
+from eventflow import BashOperator, Workflow
+
+with Workflow("drained") as drained:
+    BashOperator("soon", bash_command="echo $$ > soon; until [ -e go ]; do sleep 0.05; done")
+    BashOperator("never", bash_command="trap '' TERM; echo $$ > never; sleep 300", max_lost=0)
+"""
+
+
+@pytest.mark.rule("S28")
+@pytest.mark.fault("F08")
+def test_f08_sigterm_lets_tasks_finish_and_what_does_not_is_lost_and_runs_again(
+    shell: Shell,
+) -> None:
+    (shell.folder / "drained.py").write_text(DRAINED)
+    with shell.begin("serve", "drained.py", "--grace", "1.5") as program:
+        program.line("ready")
+        soon, never = shell.fifo("soon"), shell.fifo("never")
+        started = shell.json("execution", "start", "drained")
+        process = (soon.line(), int(never.line()))[1]
+        begun = time.monotonic()
+        program.signal(signal.SIGTERM)
+        (shell.folder / "go").touch()
+        code, _, errors = program.end()
+        took_s = time.monotonic() - begun
+
+    assert (code, "Traceback" in errors) == (0, False)
+    assert took_s < 1.5 + 2
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+    assert statuses(shell, started["execution"]) == {
+        "soon": "SUCCESS",
+        "never": "RUNNING",
+    }
+
+    (shell.folder / "never").unlink()
+    never = shell.fifo("never")
+    with shell.begin("serve", "drained.py", "--grace", "0") as program:
+        program.line("ready")
+        never.line()
+        (execution,) = shell.json("execution", "list")
+        program.signal(signal.SIGTERM)
+        assert program.end()[0] == 0
+    assert execution["status"] == "RUNNING"
+
+
+def statuses(shell: Shell, execution: int) -> dict[str, str]:
+    shown = shell.json("execution", "show", execution)
+    return {run["task_name"]: run["status"] for run in shown["tasks"]}
 
 
 def test_tail_prints_what_another_process_emits_and_ctrl_c_ends_it(
@@ -90,7 +143,8 @@ def test_commands_reach_the_running_scheduler(shell: Shell, serving: Program) ->
 
 
 @pytest.mark.rule("S10")
-def test_a_second_scheduler_is_refused_with_the_name_of_the_first(
+@pytest.mark.fault("F45")
+def test_f45_a_second_scheduler_is_refused_with_the_name_of_the_first(
     shell: Shell, serving: Program
 ) -> None:
     refused = shell("serve", "good.py")
@@ -150,9 +204,10 @@ with Workflow("ticks", schedule=Every(seconds=1)) as ticks:
 """
 
 
+@pytest.mark.fault("F14")
 @pytest.mark.spoils
 @pytest.mark.parametrize("replaced", [False, True])
-def test_a_store_that_is_deleted_or_replaced_ends_it_with_the_reason(
+def test_f14_a_store_that_is_deleted_or_replaced_ends_it_with_the_reason(
     shell: Shell, replaced: bool
 ) -> None:
     (shell.folder / "ticks.py").write_text(TICKS)

@@ -90,6 +90,7 @@ class Sly(dict[str, Any]):
 
 
 @pytest.mark.rule("S37")
+@pytest.mark.fault("F34")
 @pytest.mark.parametrize(
     "error",
     [
@@ -101,7 +102,7 @@ class Sly(dict[str, Any]):
         OSError(2, "No such file", "a"),
     ],
 )
-def test_any_exception_becomes_plain_data(error: Exception) -> None:
+def test_f34_any_exception_becomes_plain_data(error: Exception) -> None:
     failure = failure_of(error, 1)
 
     encode([failure.type_name, failure.message, failure.args, failure.traceback])

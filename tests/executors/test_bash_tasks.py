@@ -105,7 +105,8 @@ def test_a_stop_lets_the_command_clean_up(shell: Harness, tmp_path: Path) -> Non
 
 
 @pytest.mark.rule("S20")
-def test_a_command_that_ignores_the_stop_is_killed_with_all_it_started(
+@pytest.mark.fault("F35")
+def test_f35_a_command_that_ignores_the_stop_is_killed_with_all_it_started(
     shell: Harness, tmp_path: Path
 ) -> None:
     job, pids = start(shell, tmp_path, "rude")
@@ -116,7 +117,8 @@ def test_a_command_that_ignores_the_stop_is_killed_with_all_it_started(
     wait_until(lambda: not any(alive(pid) for pid in pids), "all of it is dead", 1)
 
 
-def test_what_the_command_leaves_in_the_background_dies_with_it(shell: Harness) -> None:
+@pytest.mark.fault("F35")
+def test_f35_what_the_command_leaves_in_the_background_dies_with_it(shell: Harness) -> None:
     _, log = run(shell, "background")
 
     wait_until(lambda: not any(alive(pid) for pid in pids_in(log)), "it is dead", 1)

@@ -25,6 +25,7 @@ def test_a_task_that_returns_is_running_and_then_success_with_its_result(harness
 
 
 @pytest.mark.rule("S27")
+@pytest.mark.fault("F36")
 @pytest.mark.parametrize(
     ("task", "result"),
     [
@@ -35,13 +36,14 @@ def test_a_task_that_returns_is_running_and_then_success_with_its_result(harness
         ("two_phases", '"terminated"'),
     ],
 )
-def test_these_ends_are_success(harness: Harness, task: str, result: str) -> None:
+def test_f36_these_ends_are_success(harness: Harness, task: str, result: str) -> None:
     report = harness.run(task)
 
     assert (report.kind, report.result, report.failure) == (SUCCESS, result, None)
 
 
 @pytest.mark.rule("S27")
+@pytest.mark.fault("F34", "F36")
 @pytest.mark.parametrize(
     ("task", "type_name", "message"),
     [
@@ -62,7 +64,7 @@ def test_these_ends_are_success(harness: Harness, task: str, result: str) -> Non
         ("share_state", "DefinitionError", None),
     ],
 )
-def test_these_ends_are_failed(
+def test_f34_these_ends_are_failed(
     harness: Harness, task: str, type_name: str, message: str | None
 ) -> None:
     report = harness.run(task)
@@ -124,7 +126,8 @@ def test_a_failure_tells_type_message_arguments_and_the_users_own_frames(harness
 
 
 @pytest.mark.rule("S37")
-def test_a_message_of_100_mb_is_cut(harness: Harness) -> None:
+@pytest.mark.fault("F34")
+def test_f34_a_message_of_100_mb_is_cut(harness: Harness) -> None:
     failure = harness.run("shout").failure
 
     assert failure is not None
@@ -133,7 +136,8 @@ def test_a_message_of_100_mb_is_cut(harness: Harness) -> None:
     assert len(failure.traceback) < 70_000
 
 
-def test_endless_recursion_is_an_ordinary_failure(harness: Harness) -> None:
+@pytest.mark.fault("F34")
+def test_f34_endless_recursion_is_an_ordinary_failure(harness: Harness) -> None:
     failure = harness.run("recurse").failure
 
     assert failure is not None
@@ -142,7 +146,8 @@ def test_endless_recursion_is_an_ordinary_failure(harness: Harness) -> None:
 
 
 @pytest.mark.rule("S37")
-def test_groups_and_causes_are_in_the_traceback(harness: Harness) -> None:
+@pytest.mark.fault("F34")
+def test_f34_groups_and_causes_are_in_the_traceback(harness: Harness) -> None:
     grouped, chained = harness.run("many").failure, harness.run("chained").failure
 
     assert grouped is not None
@@ -163,8 +168,9 @@ def test_retry_on_is_matched_where_the_exception_is(
 
 
 @pytest.mark.rule("S37")
+@pytest.mark.fault("F38")
 @pytest.mark.parametrize("task", ["give_set", "give_nan", "give_bad_keys", "give_much"])
-def test_a_result_that_cannot_be_stored_is_failed_and_not_retried(
+def test_f38_a_result_that_cannot_be_stored_is_failed_and_not_retried(
     harness: Harness, task: str
 ) -> None:
     report = harness.run(task)

@@ -36,7 +36,8 @@ def gone(pids: list[int], what: str, timeout_s: float = 5.0) -> None:
 
 
 @pytest.mark.rule("S28")
-def test_a_killed_child_is_noticed_within_a_second(deadly: Harness) -> None:
+@pytest.mark.fault("F21")
+def test_f21_a_killed_child_is_noticed_within_a_second(deadly: Harness) -> None:
     job = deadly.start("run_on")
 
     os.kill(pids_of(deadly)[0], signal.SIGKILL)
@@ -46,7 +47,8 @@ def test_a_killed_child_is_noticed_within_a_second(deadly: Harness) -> None:
 
 
 @pytest.mark.rule("S28")
-def test_with_the_nursery_all_its_attempts_are_lost_and_dead_and_a_new_one_is_made(
+@pytest.mark.fault("F21")
+def test_f21_with_the_nursery_all_its_attempts_are_lost_and_dead_and_a_new_one_is_made(
     deadly: Harness,
 ) -> None:
     jobs = [deadly.start("hold_out"), deadly.start("hold_out")]
@@ -62,7 +64,8 @@ def test_with_the_nursery_all_its_attempts_are_lost_and_dead_and_a_new_one_is_ma
 
 
 @pytest.mark.rule("S28")
-def test_a_silent_child_is_killed_and_lost(deadly: Harness) -> None:
+@pytest.mark.fault("F22")
+def test_f22_a_silent_child_is_killed_and_lost(deadly: Harness) -> None:
     job = deadly.job("stop_self", heartbeat_timeout_s=0.5)
 
     deadly.executor.submit(job)
@@ -84,7 +87,8 @@ def test_a_child_that_is_heard_of_is_not_silent(deadly: Harness) -> None:
     assert deadly.kinds(job) == ["running"]
 
 
-def test_a_hanging_nursery_goes_with_its_silent_child(deadly: Harness) -> None:
+@pytest.mark.fault("F22")
+def test_f22_a_hanging_nursery_goes_with_its_silent_child(deadly: Harness) -> None:
     job = deadly.start("run_on", heartbeat_timeout_s=0.3)
     child, nursery = pids_of(deadly)
 
@@ -95,7 +99,8 @@ def test_a_hanging_nursery_goes_with_its_silent_child(deadly: Harness) -> None:
 
 
 @pytest.mark.rule("S20")
-def test_a_task_that_ignores_the_stop_is_killed_with_its_group(deadly: Harness) -> None:
+@pytest.mark.fault("F35")
+def test_f35_a_task_that_ignores_the_stop_is_killed_with_its_group(deadly: Harness) -> None:
     job = deadly.start("hold_out", stop_grace_s=0.3)
     child, _, grandchild = pids_of(deadly)
 
@@ -104,6 +109,22 @@ def test_a_task_that_ignores_the_stop_is_killed_with_its_group(deadly: Harness) 
     report = deadly.end(job, timeout_s=5)
     assert (report.kind, report.reason) == (ReportKind.STOPPED, "killed")
     gone([child, grandchild], "the child's group", 0.5)
+
+
+@pytest.mark.rule("S20")
+@pytest.mark.fault("F35")
+def test_f35_a_daemon_of_a_task_that_ignores_the_stop_goes_with_it_and_its_open_output(
+    deadly: Harness,
+) -> None:
+    job = deadly.start("hold_on_detached", stop_grace_s=0.3)
+    child, _, daemon = pids_of(deadly)
+    assert os.getpgid(daemon) != os.getpgid(child)
+
+    deadly.executor.cancel(job.key)
+
+    report = deadly.end(job, timeout_s=0.3 + 5)
+    assert (report.kind, report.reason) == (ReportKind.STOPPED, "killed")
+    gone([child, daemon], "the child and its daemon", 0.5)
 
 
 @pytest.mark.rule("S20")
@@ -127,8 +148,9 @@ def test_a_stop_before_the_nursery_is_ready_means_that_it_never_runs(deadly: Har
     assert deadly.desk.of("running") == []
 
 
+@pytest.mark.fault("F35")
 @pytest.mark.parametrize("task", ["leave_grandchild", "leave_daemon", "leave_writer"])
-def test_what_a_task_leaves_behind_dies_with_it(deadly: Harness, task: str) -> None:
+def test_f35_what_a_task_leaves_behind_dies_with_it(deadly: Harness, task: str) -> None:
     report = deadly.run(task)
 
     assert report.kind is ReportKind.SUCCESS

@@ -36,6 +36,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.rule("S27")
+@pytest.mark.fault("F36")
 @pytest.mark.parametrize(
     ("task", "how"),
     [
@@ -45,7 +46,9 @@ def alive(pid: int) -> bool:
         ("leave_0", "exit code 0"),
     ],
 )
-def test_a_process_that_dies_is_failed_and_says_how(deadly: Harness, task: str, how: str) -> None:
+def test_f36_a_process_that_dies_is_failed_and_says_how(
+    deadly: Harness, task: str, how: str
+) -> None:
     report = deadly.run(task)
 
     assert (report.kind, report.reason) == (FAILED, how)
@@ -55,7 +58,8 @@ def test_a_process_that_dies_is_failed_and_says_how(deadly: Harness, task: str, 
 
 
 @pytest.mark.rule("S27")
-def test_many_that_die_at_once_are_each_told_apart(deadly: Harness) -> None:
+@pytest.mark.fault("F36")
+def test_f36_many_that_die_at_once_are_each_told_apart(deadly: Harness) -> None:
     jobs = [deadly.job("leave_3") for _ in range(60)]
     for job in jobs:
         deadly.executor.submit(job)
@@ -91,7 +95,8 @@ def test_what_it_emitted_before_it_died_is_in_the_log_before_its_end(deadly: Har
     assert [event.value for event in deadly.desk.of("last.words")] == [1]
 
 
-def test_bad_tasks_leave_fifty_innocent_ones_alone(deadly: Harness) -> None:
+@pytest.mark.fault("F36")
+def test_f36_bad_tasks_leave_fifty_innocent_ones_alone(deadly: Harness) -> None:
     bad = [deadly.job(task) for task in ("segfault", "leave_3", "kill_self", "leave_0") * 3]
     good = [deadly.job("give") for _ in range(50)]
 
@@ -235,7 +240,8 @@ def test_a_second_thread_after_the_import_gives_fresh_interpreters_and_one_warni
     assert "code.fresh_interpreters entry=threaded_flow.py" in warnings[0]
 
 
-def test_what_a_fresh_interpreter_leaves_behind_dies_with_it(make: Make) -> None:
+@pytest.mark.fault("F35")
+def test_f35_what_a_fresh_interpreter_leaves_behind_dies_with_it(make: Make) -> None:
     threaded = make("processes", "threaded")
 
     pid = int(threaded.run("leave_grandchild").result or "")

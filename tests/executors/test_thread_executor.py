@@ -21,7 +21,8 @@ def threads(make: Make) -> Harness:
 
 
 @pytest.mark.rule("S20")
-def test_a_task_that_ignores_the_stop_is_abandoned_and_its_late_end_is_dropped(
+@pytest.mark.fault("F23")
+def test_f23_a_task_that_ignores_the_stop_is_abandoned_and_its_late_end_is_dropped(
     threads: Harness,
 ) -> None:
     job = threads.start("obey", stop_grace_s=0.0)

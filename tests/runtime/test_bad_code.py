@@ -76,7 +76,8 @@ def check_ends(client: RemoteClient | Scheduler, ended: WorkflowExecution) -> No
 
 
 @pytest.mark.rule("S20", "S27", "S37")
-def test_tasks_that_do_their_worst_end_as_the_rules_say_and_fifty_beside_them_succeed(
+@pytest.mark.fault("F34", "F36")
+def test_f34_tasks_that_do_their_worst_end_as_the_rules_say_and_fifty_beside_them_succeed(
     tmp_path: Path,
 ) -> None:
     with Scheduler(url(tmp_path), executor="processes") as scheduler:

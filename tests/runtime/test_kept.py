@@ -27,7 +27,8 @@ def url(folder: Path) -> str:
 
 
 @pytest.mark.rule("S3")
-def test_a_thousand_emits_of_one_id_by_many_threads_are_one_event_and_get_one_answer(
+@pytest.mark.fault("F25")
+def test_f25_a_thousand_emits_of_one_id_by_many_threads_are_one_event_and_get_one_answer(
     tmp_path: Path,
 ) -> None:
     answers: list[Event] = []
@@ -100,8 +101,9 @@ def test_every_attempt_keeps_its_own_exception(tmp_path: Path) -> None:
 
 
 @pytest.mark.rule("S37")
+@pytest.mark.fault("F38")
 @pytest.mark.parametrize("executor", ["threads", "processes"])
-def test_a_result_that_is_too_large_says_how_to_hand_over_a_reference(
+def test_f38_a_result_that_is_too_large_says_how_to_hand_over_a_reference(
     tmp_path: Path, executor: str
 ) -> None:
     path = tmp_path / "large.py"

@@ -319,7 +319,8 @@ def test_listening_to_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.rule("S2", "S3")
-def test_one_client_shared_by_threads_loses_and_doubles_nothing(tmp_path: Path) -> None:
+@pytest.mark.fault("F48")
+def test_f48_one_client_shared_by_threads_loses_and_doubles_nothing(tmp_path: Path) -> None:
     threads, each = 8, 1_000
     offsets: dict[str, list[int]] = {f"t{number}": [] for number in range(threads)}
     with RemoteClient(url(tmp_path), create=True) as remote:

@@ -131,7 +131,8 @@ def test_a_command_about_something_unknown_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.rule("S10")
-def test_a_second_scheduler_on_a_file_is_refused_with_the_holder_named(tmp_path: Path) -> None:
+@pytest.mark.fault("F45")
+def test_f45_a_second_scheduler_on_a_file_is_refused_with_the_holder_named(tmp_path: Path) -> None:
     with Scheduler(url(tmp_path), program="the first"):
         second = Scheduler(url(tmp_path))
         with pytest.raises(StoreBusyError, match=rf"the first.*{os.getpid()}|{os.getpid()}"):
@@ -231,7 +232,8 @@ def _ended(scheduler: Scheduler, execution_id: int, task: str) -> bool | None:
 
 
 @pytest.mark.rule("S28")
-def test_what_a_stopped_scheduler_interrupts_runs_again_and_does_not_count(
+@pytest.mark.fault("F08")
+def test_f08_what_a_stopped_scheduler_interrupts_runs_again_and_does_not_count(
     tmp_path: Path,
 ) -> None:
     runs: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -340,7 +342,8 @@ def test_a_scheduler_that_is_not_on_registers_nothing(tmp_path: Path) -> None:
     scheduler.stop()
 
 
-def test_starting_and_stopping_leaves_no_thread(tmp_path: Path) -> None:
+@pytest.mark.fault("F48")
+def test_f48_starting_and_stopping_leaves_no_thread(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     for _ in range(3):
         with Scheduler(url(tmp_path)) as scheduler:

@@ -37,8 +37,9 @@ def timers(scheduler: VirtualScheduler) -> list[str]:
 
 
 @pytest.mark.rule("S26", "S28")
+@pytest.mark.fault("F23")
 @pytest.mark.parametrize("late", [TaskStatus.SUCCESS, FAILED, RUNNING])
-def test_a_report_of_an_attempt_that_was_given_up_for_lost_does_not_touch_the_next(
+def test_f23_a_report_of_an_attempt_that_was_given_up_for_lost_does_not_touch_the_next(
     late: TaskStatus,
 ) -> None:
     scheduler = service()

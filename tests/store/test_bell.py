@@ -238,7 +238,8 @@ def test_a_long_runtime_folder_leaves_nobody_deaf(
     theirs.close()
 
 
-def test_it_sees_that_the_file_was_deleted(url: str, opens: Opens, runtime: Path) -> None:
+@pytest.mark.fault("F14")
+def test_f14_it_sees_that_the_file_was_deleted(url: str, opens: Opens, runtime: Path) -> None:
     bell = Bell(opens())
     try:
         bell.check_place()

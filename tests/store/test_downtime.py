@@ -24,6 +24,7 @@ def minutely(catchup: str, grace: float | None = None) -> Workflow:
 
 
 @pytest.mark.rule("S33")
+@pytest.mark.fault("F30")
 @pytest.mark.parametrize(
     ("catchup", "grace", "fired"),
     [
@@ -35,7 +36,7 @@ def minutely(catchup: str, grace: float | None = None) -> Workflow:
         ("all", 10, 0),
     ],
 )
-def test_after_a_year_every_due_time_was_fired_once_or_is_accounted_for(
+def test_f30_after_a_year_every_due_time_was_fired_once_or_is_accounted_for(
     tmp_path: Path, catchup: str, grace: float | None, fired: int
 ) -> None:
     player = Player(tmp_path / "store.db", [minutely(catchup, grace)])
@@ -58,7 +59,8 @@ def test_after_a_year_every_due_time_was_fired_once_or_is_accounted_for(
 
 
 @pytest.mark.rule("S33")
-def test_all_without_a_bound_goes_through_the_log_a_thousand_at_a_time(tmp_path: Path) -> None:
+@pytest.mark.fault("F30")
+def test_f30_all_without_a_bound_goes_through_the_log_a_thousand_at_a_time(tmp_path: Path) -> None:
     player = Player(tmp_path / "store.db", [minutely("all")])
     player.register(0)
     assert player.settle()

@@ -249,7 +249,10 @@ def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillCl
 
 @pytest.mark.spoils
 @pytest.mark.rule("S1")
-def test_offsets_are_not_given_again_when_the_newest_event_is_gone(opens: Opens, url: str) -> None:
+@pytest.mark.fault("F20")
+def test_f20_offsets_are_not_given_again_when_the_newest_event_is_gone(
+    opens: Opens, url: str
+) -> None:
     store = opens()
     store.append([event("k"), event("k")])
     store.close()
@@ -263,7 +266,8 @@ def test_offsets_are_not_given_again_when_the_newest_event_is_gone(opens: Opens,
     assert again.append([event("k")])[0].offset == 3
 
 
-def test_a_second_scheduler_is_refused_by_name(store: Store, clock: StillClock) -> None:
+@pytest.mark.fault("F45")
+def test_f45_a_second_scheduler_is_refused_by_name(store: Store, clock: StillClock) -> None:
     assert store.holder() is None
     store.hold("eventflow serve")
     held = store.holder()
@@ -286,7 +290,8 @@ def test_a_store_tells_whether_the_scheduler_before_left_in_order(store: Store) 
     assert [*told, store.was_clean()] == [False, True, False, True]
 
 
-def test_a_new_holder_fences_the_old_one_off(opens: Opens) -> None:
+@pytest.mark.fault("F45")
+def test_f45_a_new_holder_fences_the_old_one_off(opens: Opens) -> None:
     first, second = opens(), opens()
     first.hold("first")
     with pytest.raises(StoreBusyError, match="held by first"):

@@ -137,7 +137,8 @@ def test_threads_that_append_at_once_are_each_answered_with_their_own_events(sto
 
 
 @pytest.mark.rule("S3")
-def test_threads_that_append_the_same_id_write_one_event(store: Store) -> None:
+@pytest.mark.fault("F25")
+def test_f25_threads_that_append_the_same_id_write_one_event(store: Store) -> None:
     offsets: list[int] = []
 
     def append() -> None:

@@ -151,6 +151,7 @@ def text(path: Path, clock: StillClock) -> None:
     path.write_text("dear diary\n" * 100)
 
 
+@pytest.mark.fault("F13")
 @pytest.mark.spoils
 @pytest.mark.parametrize(
     ("make", "told"),
@@ -163,7 +164,7 @@ def text(path: Path, clock: StillClock) -> None:
         (cut_short, "not an eventflow store"),
     ],
 )
-def test_what_is_no_store_of_ours_is_refused_and_left_as_it_is(
+def test_f13_what_is_no_store_of_ours_is_refused_and_left_as_it_is(
     clock: StillClock, tmp_path: Path, make: Callable[[Path, StillClock], None], told: str
 ) -> None:
     path = tmp_path / "s.db"
@@ -196,8 +197,9 @@ def test_other_tables_have_another_schema_version(opens: Opens) -> None:
     assert (SCHEMA_VERSION, fingerprint) == (3, "e1896f2829a25a04")
 
 
+@pytest.mark.fault("F13")
 @pytest.mark.spoils
-def test_a_damaged_page_is_found_before_a_scheduler_decides_on_it(
+def test_f13_a_damaged_page_is_found_before_a_scheduler_decides_on_it(
     clock: StillClock, tmp_path: Path
 ) -> None:
     path = tmp_path / "s.db"
@@ -215,8 +217,9 @@ def test_a_damaged_page_is_found_before_a_scheduler_decides_on_it(
     assert path.read_bytes() == content
 
 
+@pytest.mark.fault("F13")
 @pytest.mark.spoils
-def test_a_file_that_cannot_be_a_database_says_so_when_it_is_read(
+def test_f13_a_file_that_cannot_be_a_database_says_so_when_it_is_read(
     clock: StillClock, tmp_path: Path
 ) -> None:
     path = tmp_path / "s.db"

@@ -39,7 +39,8 @@ store.close()
 """
 
 
-def test_a_second_scheduler_is_told_who_holds_the_store(opens: Opens, url: str) -> None:
+@pytest.mark.fault("F45")
+def test_f45_a_second_scheduler_is_told_who_holds_the_store(opens: Opens, url: str) -> None:
     with Other(url, HOLD, dict(os.environ)) as other:
         assert other.hear() == "held"
         store = opens()
@@ -60,7 +61,8 @@ def test_a_second_scheduler_is_told_who_holds_the_store(opens: Opens, url: str) 
         assert store.was_clean()
 
 
-def test_a_crashed_holder_leaves_its_lock_to_the_next_at_once(opens: Opens, url: str) -> None:
+@pytest.mark.fault("F45")
+def test_f45_a_crashed_holder_leaves_its_lock_to_the_next_at_once(opens: Opens, url: str) -> None:
     with Other(url, HOLD, dict(os.environ)) as other:
         assert other.hear() == "held"
         other.kill()

@@ -99,7 +99,8 @@ def test_what_ended_before_the_cut_goes_with_all_that_is_its_own(player: Player)
 
 
 @pytest.mark.rule("S2")
-def test_an_event_that_nobody_has_decided_stays_whatever_its_age(player: Player) -> None:
+@pytest.mark.fault("F49")
+def test_f49_an_event_that_nobody_has_decided_stays_whatever_its_age(player: Player) -> None:
     player.client.emit("noted", 1)
     player.wait(1000)
 
@@ -108,7 +109,8 @@ def test_an_event_that_nobody_has_decided_stays_whatever_its_age(player: Player)
     assert [one.key for one in player.store.read()] == ["noted"]
 
 
-def test_a_living_execution_keeps_its_events_and_goes_on(player: Player) -> None:
+@pytest.mark.fault("F49")
+def test_f49_a_living_execution_keeps_its_events_and_goes_on(player: Player) -> None:
     player.client.run("default", "chain")
     player.settle()
     player.wait(100)
@@ -124,7 +126,8 @@ def test_a_living_execution_keeps_its_events_and_goes_on(player: Player) -> None
 
 
 @pytest.mark.rule("S31")
-def test_a_retry_keeps_the_execution_whose_results_it_has_taken_over(player: Player) -> None:
+@pytest.mark.fault("F49")
+def test_f49_a_retry_keeps_the_execution_whose_results_it_has_taken_over(player: Player) -> None:
     old = run_chain(player, "failed")
     player.client.retry(old)
     player.settle()
@@ -142,7 +145,8 @@ def test_a_retry_keeps_the_execution_whose_results_it_has_taken_over(player: Pla
 
 
 @pytest.mark.rule("S31")
-def test_a_retry_that_is_not_decided_yet_keeps_what_it_is_to_retry(player: Player) -> None:
+@pytest.mark.fault("F49")
+def test_f49_a_retry_that_is_not_decided_yet_keeps_what_it_is_to_retry(player: Player) -> None:
     old = run_chain(player, "failed")
     player.client.retry(old)
     player.wait(1000)
@@ -172,7 +176,8 @@ def test_the_retry_of_what_is_pruned_meanwhile_is_refused(player: Player) -> Non
         player.client.retry(old)
 
 
-def test_offsets_turns_and_ids_are_never_given_again(player: Player) -> None:
+@pytest.mark.fault("F20")
+def test_f20_offsets_turns_and_ids_are_never_given_again(player: Player) -> None:
     run_chain(player)
     newest = player.store.last_offset()
 
@@ -185,7 +190,8 @@ def test_offsets_turns_and_ids_are_never_given_again(player: Player) -> None:
 
 
 @pytest.mark.rule("S3")
-def test_an_id_is_remembered_past_the_end_of_its_event(player: Player) -> None:
+@pytest.mark.fault("F49")
+def test_f49_an_id_is_remembered_past_the_end_of_its_event(player: Player) -> None:
     first = player.client.emit("paid", 1, id="one", sender="me")
     player.settle()
     player.wait(60)
@@ -202,7 +208,10 @@ def test_an_id_is_remembered_past_the_end_of_its_event(player: Player) -> None:
 
 
 @pytest.mark.rule("S3")
-def test_an_id_is_forgotten_when_its_window_is_past_and_its_event_is_gone(player: Player) -> None:
+@pytest.mark.fault("F49")
+def test_f49_an_id_is_forgotten_when_its_window_is_past_and_its_event_is_gone(
+    player: Player,
+) -> None:
     first = player.client.emit("paid", 1, id="one", sender="me")
     player.settle()
     player.wait(60)

@@ -9,7 +9,7 @@ import pytest
 from conftest import Opens
 from story import event
 
-from eventflow.errors import DuplicateEventError, StoreError, StoreGoneError
+from eventflow.errors import DuplicateEventError, StoreError, StoreGoneError, StoreLockedError
 from eventflow.store.schema import prepare
 from eventflow.store.writer import Writer
 
@@ -124,12 +124,13 @@ def test_a_job_that_fails_half_way_is_undone_alone(writer: Writer, path: Path) -
     assert keys(path) == {"a", "b"}
 
 
-def test_a_file_that_stays_locked_is_given_up_with_a_reason(writer: Writer, path: Path) -> None:
+@pytest.mark.fault("F10")
+def test_f10_a_file_that_stays_locked_is_given_up_with_a_reason(writer: Writer, path: Path) -> None:
     writer.do("data", lambda connection: connection.execute("PRAGMA busy_timeout = 20").fetchone())
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(StoreError, match="another process keeps it locked"):
+    with pytest.raises(StoreLockedError, match="another process keeps it locked"):
         writer.do("data", put("a"))  # type: ignore[arg-type]  # any work
 
     other.execute("ROLLBACK")
@@ -138,7 +139,8 @@ def test_a_file_that_stays_locked_is_given_up_with_a_reason(writer: Writer, path
     assert keys(path) == {"b"}
 
 
-def test_a_file_that_was_locked_for_a_moment_is_written(writer: Writer, path: Path) -> None:
+@pytest.mark.fault("F10")
+def test_f10_a_file_that_was_locked_for_a_moment_is_written(writer: Writer, path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     timer = threading.Timer(0.2, lambda: other.execute("ROLLBACK"))
@@ -195,7 +197,8 @@ def test_what_was_asked_for_before_the_end_is_written(path: Path) -> None:
         writer.do("data", put("late"))  # type: ignore[arg-type]  # any work
 
 
-def test_nothing_is_acknowledged_in_a_file_that_was_deleted_or_replaced(
+@pytest.mark.fault("F14")
+def test_f14_nothing_is_acknowledged_in_a_file_that_was_deleted_or_replaced(
     writer: Writer, path: Path
 ) -> None:
     writer.do("data", put("a"))

@@ -70,6 +70,14 @@ def hold_out() -> None:
     threading.Event().wait()
 
 
+def hold_on_detached() -> None:
+    """Like `hold_out`, with a daemon in a session of its own, which holds the log open."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    daemon = _make_daemon(closed=False)
+    current_context().emit("running", [os.getpid(), os.getppid(), daemon])
+    threading.Event().wait()
+
+
 def clean_up() -> None:
     """Does not look for a stop; a SIGTERM lets it clean up."""
     try:
@@ -85,12 +93,18 @@ def leave_grandchild() -> int:
 
 def leave_daemon() -> int:
     """A daemon, made as daemons are: forked twice, in a session of its own, its files closed."""
+    return _make_daemon(closed=True)
+
+
+def _make_daemon(*, closed: bool) -> int:
     read, write = os.pipe()
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
             os.write(write, str(os.getpid()).encode())
-            os.closerange(0, 100)
+            os.close(write)
+            if closed:
+                os.closerange(0, 100)
             _hang()
         os._exit(0)
     os.close(write)
@@ -197,6 +211,7 @@ with Workflow("deadly", namespace="tests") as deadly:
     PythonOperator("skip_slowly", end_slowly, ["TaskSkipped"])
     PythonOperator("run_on", run_on)
     PythonOperator("hold_out", hold_out)
+    PythonOperator("hold_on_detached", hold_on_detached)
     PythonOperator("clean_up", clean_up)
     PythonOperator("leave_grandchild", leave_grandchild)
     PythonOperator("leave_daemon", leave_daemon)

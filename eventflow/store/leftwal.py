@@ -1,0 +1,64 @@
+"""A WAL that nobody has open: whether it is of the file that it lies beside.
+
+SQLite takes any WAL that is whole and has the right name, and writes it into the file when the last
+connection is closed. One of another store, or of another copy of this one, would spoil it. So it is
+looked at first, by a connection that cannot write.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from eventflow.errors import StoreError
+
+# Larger stores are not read through.
+CHECKED_BYTES = 64 * 1024 * 1024
+
+# What only ever grows, whatever happens to a store.
+_COUNTERS = 'SELECT lease_epoch, turn, execution_id, task_execution_id, "offset" FROM cursor'
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def check_left_wal(path: Path) -> None:
+    """That the file with its WAL is one whole store, if there is a WAL.
+
+    Raises:
+        StoreError: If not. Both files are as they were.
+    """
+    wal = path.with_name(path.name + "-wal")
+    if not wal.exists() or not wal.stat().st_size:
+        return
+    before = _counters(path)
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as together:
+            told = next(_faults(together, before, path.stat().st_size), None)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+            return  # whoever opens it to work with it says what is the matter
+        told = str(error)
+    if told is not None:
+        raise StoreError(
+            f"store {str(path)!r}: the WAL beside it is of another file, or damaged ({told}). Both "
+            f"were left as they are; put the file back for which {wal.name!r} was written, or "
+            f"restore the last good copy by 'eventflow db restore'"
+        )
+
+
+def _counters(path: Path) -> tuple[int, ...]:
+    """What the file says without its WAL; nothing where it cannot be read so."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as alone:
+            return tuple(alone.execute(_COUNTERS).fetchone() or ())
+    except sqlite3.Error:
+        return ()
+
+
+def _faults(together: sqlite3.Connection, before: tuple[int, ...], size: int) -> Iterator[str]:
+    after = tuple(together.execute(_COUNTERS).fetchone() or ())
+    if any(now < then for then, now in zip(before, after, strict=False)):
+        yield "it is older than the file"
+    if size <= CHECKED_BYTES:
+        (found,) = together.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            yield " ".join(found.split())
