@@ -45,12 +45,17 @@ class Registered:
 
     def apply(self, draft: Draft) -> None:
         world, plan = draft.world, self.plan
-        known = world.known(plan.namespace, plan.name)
-        if known is None:
-            draft.undo_by(partial(world.abandon, plan.namespace, plan.name))
+        name = (plan.namespace, plan.name)
+        before = world.workflows.get(name)
+        if before is None:
+            draft.undo_by(partial(world.abandon, *name))
         else:
-            draft.undo_by(partial(world.adopt, known.plan))
-        world.adopt(plan)
+            draft.undo_by(partial(world.adopt, before.plan))
+        known = world.adopt(plan)
+        absent = world.absent.get(name)
+        if absent is not None:
+            known.paused, known.state = absent.paused, dict(absent.state)
+            draft.drop(world.absent, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.executions import begin_waiting, create, stop_all
 from eventflow.core.handover import set_pool
 from eventflow.core.mapping import decide_expand
+from eventflow.core.plan import Plan
 from eventflow.core.retried import Retried
 from eventflow.core.retrying import Retry
 from eventflow.core.subs import decide_sub_ended, decide_subrun
-from eventflow.core.world import Known, LiveExecution, Timer
+from eventflow.core.world import Absent, Known, LiveExecution, Timer
 from eventflow.model.status import ExecutionType, TaskAction
 
 
@@ -63,13 +64,22 @@ def _register(deciding: Deciding, value: dict[str, Any]) -> None:
     deciding.note(Outcome(None, name, "registered"))
     if before is not None:
         begin_waiting(deciding, before, plan.workflow.max_active - len(before.active))
+    if before is None or before.plan.workflow.schedule != plan.workflow.schedule:
+        _schedule(deciding, plan, deciding.world.absent.get(name))
+
+
+def _schedule(deciding: Deciding, plan: Plan, absent: Absent | None) -> None:
+    """A schedule counts from its registration; a changed one starts anew (S33).
+
+    But not behind what is accounted for: when the clock was set back, a due time of before would
+    fire again.
+    """
+    key = f"schedule:{plan.namespace}/{plan.name}"
     schedule = plan.workflow.schedule
-    if before is not None and before.plan.workflow.schedule == schedule:
+    earlier = absent.schedule if absent is not None else deciding.world.timers.get(key)
+    if absent is not None and earlier is not None and _is_unchanged(absent, plan, earlier):
+        deciding.change(TimerSet(earlier))
         return
-    key = f"schedule:{'/'.join(name)}"
-    # A schedule counts from its registration; a changed one starts anew (S33), but not behind what
-    # is accounted for: when the clock was set back, a due time of before would fire again.
-    earlier = deciding.world.timers.get(key)
     after = deciding.now
     if earlier is not None and earlier.after is not None:
         after = max(after, earlier.after)
@@ -79,9 +89,20 @@ def _register(deciding: Deciding, value: dict[str, Any]) -> None:
     if due is None:
         deciding.change(TimerCleared(key))
         return
+    name = (plan.namespace, plan.name)
     deciding.change(
         TimerSet(Timer("schedule", due, workflow=name, after=after, anchor=deciding.now))
     )
+
+
+def _is_unchanged(absent: Absent, plan: Plan, timer: Timer) -> bool:
+    """Whether the schedule is the one that was waited for, by when it is due: its code is gone."""
+    if absent.snapshot == plan.snapshot:
+        return True
+    schedule = plan.workflow.schedule
+    if schedule is None or timer.after is None or timer.anchor is None:
+        return False
+    return firetimes.next_due(schedule, timer.after, anchor=timer.anchor) == timer.due_at
 
 
 def _run(deciding: Deciding, value: dict[str, Any]) -> None:
@@ -176,7 +197,12 @@ def _pause(deciding: Deciding, value: dict[str, Any], *, paused: bool) -> None:
 def _known(deciding: Deciding, value: dict[str, Any]) -> Known | None:
     known = deciding.world.known(value["namespace"], value["workflow"])
     if known is None:
-        _refuse(deciding, None, f"no workflow {value['workflow']!r} is registered")
+        name = (value["namespace"], value["workflow"])
+        if name in deciding.world.absent:
+            why = f"the code of workflow {name[1]!r} is not at hand; start the program that has it"
+            _refuse(deciding, None, why)
+        else:
+            _refuse(deciding, None, f"no workflow {name[1]!r} is registered")
     return known
 
 

@@ -253,11 +253,27 @@ class Counters:
     run_id: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A registered workflow whose newest code is not at hand, and what holds for it (S41).
+
+    Attributes:
+        state: What its workflow rules keep (S35).
+        schedule: The timer of its schedule, which does not go off.
+    """
+
+    snapshot: str
+    paused: bool = False
+    state: dict[str, str] = field(default_factory=dict)
+    schedule: Timer | None = None
+
+
 class World:
     """All that deciding reads."""
 
     def __init__(self) -> None:
         self.workflows: dict[tuple[str, str], Known] = {}
+        self.absent: dict[tuple[str, str], Absent] = {}
         self.plans: dict[str, Plan] = {}
         self.executions: dict[int, LiveExecution] = {}
         self.timers: dict[str, Timer] = {}

@@ -13,7 +13,7 @@ from eventflow.core.changes import Commanded
 from eventflow.core.plan import Plan
 from eventflow.core.pools import HOLDS_SLOT, Pool, is_counted
 from eventflow.core.retried import Retried, is_taken_over
-from eventflow.core.world import Counters, Items, LiveExecution, Run, Standing, World
+from eventflow.core.world import Absent, Counters, Items, LiveExecution, Run, Standing, World
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
@@ -107,6 +107,9 @@ def load(kept: Kept, plan_of: Callable[[str], Plan]) -> Loaded:
         about = world.workflows if timer.workflow is not None else world.executions
         if (timer.workflow or timer.execution_id) in about:
             world.timers[timer.key] = timer
+        elif timer.workflow in world.absent and timer.workflow is not None:
+            absent = world.absent[timer.workflow]
+            world.absent[timer.workflow] = replace(absent, schedule=timer)
     loaded.commands = _commands(world, kept)
     return loaded
 
@@ -135,7 +138,9 @@ def _adopt_workflows(world: World, kept: Kept, plans: _Plans) -> dict[tuple[str,
     for row in kept.workflows:
         plan = plans.find(row.snapshot)
         if plan is None:
-            missing[row.namespace, row.name] = plans.reasons[row.snapshot]
+            name = (row.namespace, row.name)
+            missing[name] = plans.reasons[row.snapshot]
+            world.absent[name] = Absent(row.snapshot, bool(row.paused))
         else:
             world.adopt(plan).paused = bool(row.paused)
     return missing
@@ -287,7 +292,8 @@ def _remember(world: World, key: StateKey, text: str) -> None:
         elif live is not None:
             live.state[key.name] = text
         return
-    known = world.workflows.get((key.namespace, key.workflow))
+    name = (key.namespace, key.workflow)
+    known = world.workflows.get(name) or world.absent.get(name)
     if known is not None:
         known.state[key.name] = text
 

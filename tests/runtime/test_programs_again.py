@@ -1,0 +1,114 @@
+"""A program that is started once more, as it was or edited: what held for its workflows holds."""
+
+from pathlib import Path
+
+import pytest
+
+from eventflow import (
+    AllOf,
+    EventCondition,
+    Every,
+    PythonOperator,
+    Scheduler,
+    Workflow,
+    WorkflowExecution,
+)
+from eventflow.errors import ConflictError
+
+SOON_S = 20
+YEAR_S = 365 * 24 * 3600.0
+
+
+def url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'store.db'}"
+
+
+def watch(*, edited: bool = False, every: float | None = YEAR_S) -> Workflow:
+    """It goes off by itself, and when two things have come."""
+    schedule = Every(every) if every is not None else None
+    with Workflow("watch", schedule=schedule) as workflow:
+        PythonOperator("look", dict)
+        if edited:
+            PythonOperator("tell", dict)
+    workflow.trigger_on_condition(AllOf(EventCondition("one"), EventCondition("other")))
+    return workflow
+
+
+def emit_all(scheduler: Scheduler, *keys: str) -> list[WorkflowExecution]:
+    """Emit; return every execution that there is once these are decided."""
+    last = [scheduler.emit(key) for key in keys][-1]
+    store = scheduler.store
+    assert scheduler.client.until(lambda: store.decided_offset(last.offset) or None, SOON_S)
+    return scheduler.executions()
+
+
+@pytest.mark.rule("S17", "S41")
+@pytest.mark.parametrize("edited", [False, True], ids=["as it was", "edited"])
+def test_a_workflow_that_was_paused_is_paused_when_its_program_comes_back(
+    tmp_path: Path, edited: bool
+) -> None:
+    with Scheduler(url(tmp_path)) as first:
+        first.register(watch())
+        first.pause("watch")
+
+    with Scheduler(url(tmp_path)) as second:
+        second.register(watch(edited=edited))
+        executions = emit_all(second, "one", "other")
+        (record,) = second.workflows()
+
+        assert (executions, record.paused) == ([], True)
+        second.resume("watch")
+        assert len(emit_all(second, "one", "other")) == 1
+
+
+@pytest.mark.rule("S35", "S41")
+@pytest.mark.parametrize("edited", [False, True], ids=["as it was", "edited"])
+def test_what_workflow_rules_remember_outlives_the_program(tmp_path: Path, edited: bool) -> None:
+    with Scheduler(url(tmp_path)) as first:
+        first.register(watch())
+        assert emit_all(first, "one") == []
+
+    with Scheduler(url(tmp_path)) as second:
+        second.register(watch(edited=edited))
+
+        assert len(emit_all(second, "other")) == 1
+
+
+@pytest.mark.rule("S33", "S41")
+@pytest.mark.parametrize("edited", [False, True], ids=["as it was", "edited"])
+def test_a_schedule_goes_on_when_its_program_comes_back(tmp_path: Path, edited: bool) -> None:
+    with Scheduler(url(tmp_path)) as first:
+        first.register(watch())
+        before = first.store.timers()
+
+    with Scheduler(url(tmp_path)) as second:
+        second.register(watch(edited=edited))
+
+        assert second.store.timers() == before
+
+
+@pytest.mark.rule("S33", "S41")
+@pytest.mark.parametrize("every", [YEAR_S / 2, None], ids=["changed", "gone"])
+def test_a_schedule_that_was_changed_meanwhile_starts_anew(
+    tmp_path: Path, every: float | None
+) -> None:
+    with Scheduler(url(tmp_path)) as first:
+        first.register(watch())
+        before = first.store.timers()
+
+    with Scheduler(url(tmp_path)) as second:
+        second.register(watch(every=every))
+        after = second.store.timers()
+
+    assert len(before) == 1
+    assert after == [] if every is None else after[0].due_at < before[0].due_at
+
+
+@pytest.mark.rule("S41")
+def test_a_workflow_without_its_program_is_refused_with_the_reason(tmp_path: Path) -> None:
+    with Scheduler(url(tmp_path)) as first:
+        first.register(watch())
+
+    not_there = pytest.raises(ConflictError, match="code of workflow 'watch' is not at hand")
+    with Scheduler(url(tmp_path)) as second, not_there:
+        second.client.outcome(second.client.run("default", "watch"))
