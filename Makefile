@@ -6,9 +6,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 SEEDS ?= 10000
+MINUTES ?= 8
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures long simulate planted check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures long simulate planted soak check bench bench-smoke rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
@@ -28,6 +29,10 @@ simulate: $(VENV)/.dev
 
 planted: $(VENV)/.dev
 	$(BIN)/python -m tests.simulation.planted
+
+# Real processes, killed and stopped for so many minutes, and judged from outside.
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check
