@@ -89,6 +89,8 @@ class Soak:
         self._service.check()
         self._crew.end(SENT_S)
         if self._beats_until is None:
+            # A clock that was stepped is right again, and what has become due by that is fired.
+            self._done.wait(2 * BEAT_S)
             # What is due just before the pause may be decided just after it.
             self._beats_until = int(time.time()) - BEAT_S
             ask(self._service.store, "workflow", "pause", BEAT)
@@ -135,6 +137,7 @@ class Soak:
             "kills": dict(nemesis.kills),
             "kills_in_all": nemesis.kills.total(),
             "stops": dict(nemesis.stops),
+            "clock_steps": self._service.clock.refused or nemesis.steps,
             "second_serves_refused": nemesis.refused,
             "prunes": upkeep.prunes,
             "prunes_while_busy": upkeep.busy,

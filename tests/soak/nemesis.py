@@ -1,4 +1,4 @@
-"""Who does the harm: kills, stops, a second scheduler. Every choice is the seed's."""
+"""Who does the harm: kills, stops, clocks, a second scheduler. Every choice is the seed's."""
 
 import random
 import signal
@@ -15,6 +15,7 @@ from tests.soak.service import Service
 
 PAUSE_S = (1.0, 4.0)
 STOPPED_S = (0.5, 30.0)
+AHEAD_S = 20.0
 _REFUSED_S = 60.0
 
 
@@ -28,6 +29,7 @@ class Nemesis:
     Attributes:
         kills: How many, by what was killed.
         stops: How many, by what was stopped.
+        steps: How often the wall clock of `serve` was stepped.
         refused: How many second `serve`s were refused.
     """
 
@@ -39,7 +41,7 @@ class Nemesis:
         self._journal = open_to_append(service.folder / "nemesis")
         self.kills: Counter[str] = Counter()
         self.stops: Counter[str] = Counter()
-        self.refused = 0
+        self.refused = self.steps = 0
         self._faults: dict[Callable[[], None], int] = {
             self._kill_scheduler: 5,
             self._kill_nursery: 3,
@@ -50,6 +52,7 @@ class Nemesis:
             lambda: self._stop("nursery", self._one(nurseries(service.pid))): 2,
             lambda: self._stop("task", self._one(attempts(service.pid))): 2,
             self._second_serve: 1,
+            self._step_clock: 0 if service.clock.refused else 1,
         }
 
     def rage(self, until: float, over: threading.Event) -> None:
@@ -63,7 +66,8 @@ class Nemesis:
             fault()
 
     def relent(self) -> None:
-        """Have all go on that is stopped."""
+        """Have all go on that is stopped, by the clock of the machine."""
+        self._service.clock.set_ahead(0)
         while self._stopped:
             self._go_on(self._stopped.pop()[1])
 
@@ -129,6 +133,12 @@ class Nemesis:
     def _go_on(self, process: Process) -> None:
         self._note(f"go on {process.pid}")
         process.send(signal.SIGCONT)
+
+    def _step_clock(self) -> None:
+        seconds = self._dice.uniform(-AHEAD_S, AHEAD_S)
+        self._note(f"clock {seconds:+.1f}")
+        self._service.clock.set_ahead(seconds)
+        self.steps += 1
 
     def _second_serve(self) -> None:
         """A second `serve` on the same store ends, and says who has it."""

@@ -13,6 +13,7 @@ from eventflow import emit, listen
 from eventflow.errors import EventflowError
 from eventflow.executors.groups import die_with_parent
 from tests.soak.asking import EVENTFLOW
+from tests.soak.clocks import WallClock
 from tests.soak.journal import (
     SENT,
     Acknowledged,
@@ -40,12 +41,14 @@ class Service:
     """A store in a folder, and the `serve` that works on it.
 
     Attributes:
+        clock: The wall clock that `serve` and its children see.
         answered_s: Seconds from each start to the first decision on an event emitted after it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = f"sqlite:///{folder / 'store.db'}"
+        self.clock = WallClock(folder)
         self.answered_s: list[float] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._probes = 0
@@ -82,6 +85,7 @@ class Service:
             return subprocess.Popen(
                 [EVENTFLOW, "serve", "flows.py", "--store", self.store],
                 cwd=self.folder,
+                env={**os.environ, **self.clock.variables},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
