@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from eventflow.executors.groups import die_with_parent
+from tests.soak.journal import OVER
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -54,8 +55,7 @@ class Crew:
             CrewError: If one does not come to that.
         """
         self.check()
-        for process in self._members.values():
-            process.terminate()
+        (self._folder / OVER).touch()
         for name, process in self._members.items():
             try:
                 status = process.wait(deadline_s)

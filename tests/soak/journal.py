@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 SENT, RUNS = "sent", "runs"
+# When there is a file of this name, producers end once all is acknowledged.
+OVER = "over"
 WHOLE, LEFT = "whole", "left"
 ALONE, BESIDE = "alone", "beside"
 

@@ -16,6 +16,7 @@ from tests.soak.service import Service
 PAUSE_S = (1.0, 4.0)
 STOPPED_S = (0.5, 30.0)
 AHEAD_S = 20.0
+FED_S, LATE_S = (0.3, 2.0), (0.0, 4.0)
 _REFUSED_S = 60.0
 
 
@@ -48,6 +49,7 @@ class Nemesis:
             self._kill_task: 5,
             self._kill_producer: 3,
             self._kill_all: 2,
+            self._wake_late: 2,
             lambda: self._stop("scheduler", look_at(service.pid)): 1,
             lambda: self._stop("nursery", self._one(nurseries(service.pid))): 2,
             lambda: self._stop("task", self._one(attempts(service.pid))): 2,
@@ -87,6 +89,24 @@ class Nemesis:
         self._service.kill()
         self.kills["scheduler"] += 1
         self._start_again()
+
+    def _wake_late(self) -> None:
+        """A nursery that was stopped wakes when its scheduler is dead and the next one begins.
+
+        What it was told to begin meanwhile, it must not begin.
+        """
+        nursery = self._one(nurseries(self._service.pid))
+        if nursery is None or not nursery.send(signal.SIGSTOP):
+            return
+        self._note(f"stop nursery {nursery.pid} until its scheduler is dead")
+        self.stops["nursery"] += 1
+        threading.Event().wait(self._dice.uniform(*FED_S))
+        late = threading.Timer(self._dice.uniform(*LATE_S), self._go_on, [nursery])
+        late.start()
+        try:
+            self._kill_scheduler()
+        finally:
+            late.join()
 
     def _kill_nursery(self) -> None:
         self._kill("nursery", self._one(nurseries(self._service.pid)))

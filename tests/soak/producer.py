@@ -1,13 +1,11 @@
-"""`python -m tests.soak.producer FOLDER NAME SEED RATE`: emits events until SIGTERM.
+"""`python -m tests.soak.producer FOLDER NAME SEED RATE`: emits events until there is `FOLDER/over`.
 
 What it is about to send it writes down first. It sends each again, by the same id, until it is
 acknowledged, also after it was killed and started again; then it writes that down. Some it sends
 again on purpose, and some all producers send, as one event. It reads `EVENTFLOW_STORE`.
 """
 
-import os
 import random
-import signal
 import sys
 import threading
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 from eventflow import emit
 from eventflow.errors import DuplicateEventError, EventflowError
 from tests.soak.journal import (
+    OVER,
     SENT,
     Acknowledged,
     Sent,
@@ -55,18 +54,15 @@ class Producer:
         self._count = len(sent)
         self._shared = sum(one.sender == EVERYONE for one in sent)
         self._journal = open_to_append(path)
-        self._over = threading.Event()
+        self._over = folder / OVER
         self._tick = threading.Event()
 
-    def stop(self) -> None:
-        """Send what is written down, then end."""
-        self._over.set()
-
     def run(self) -> None:
+        """Returns when it is over, and all that is written down is acknowledged."""
         begin, done = time.monotonic(), 0
         for event in self._open:
             self._send(event)
-        while not self._over.is_set():
+        while not self._over.exists():
             batch = [self._draw() for _ in range(BATCH)]
             append(self._journal, *map(sent_line, batch))
             for event in batch:
@@ -74,7 +70,7 @@ class Producer:
                 if self._dice.randrange(1000) < AGAIN:
                     self._send(event)
             done += len(batch)
-            self._over.wait(max(begin + done / self._rate - time.monotonic(), 0))
+            self._tick.wait(max(begin + done / self._rate - time.monotonic(), 0))
 
     def _draw(self) -> Sent:
         self._count += 1
@@ -109,10 +105,7 @@ class Producer:
 
 def main() -> None:
     folder, name, seed, rate = sys.argv[1:]
-    producer = Producer(Path(folder), name, int(seed), float(rate))
-    signal.signal(signal.SIGTERM, lambda number, frame: producer.stop())
-    producer.run()
-    os._exit(0)
+    Producer(Path(folder), name, int(seed), float(rate)).run()
 
 
 if __name__ == "__main__":
