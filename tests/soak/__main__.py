@@ -1,8 +1,8 @@
 """`python -m tests.soak --minutes 8` does harm to real processes, and judges them from outside.
 
 Prints progress on standard error and one line of JSON at the end. Ctrl-C ends the harm; what there
-is is still judged. Exit status: 0 when nothing is wrong, 1 when something is; the folder is kept
-then, and named.
+is is still judged; a second one ends that too. Exit status: 0 when nothing is wrong, 1 when
+something is; the folder is kept then, and named.
 """
 
 import argparse
@@ -40,8 +40,16 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="eventflow-soak-"))
     print(f"seed {seed}, in {folder}", file=sys.stderr)
     soak = Soak(folder, minutes=options.minutes, seed=seed, rate=options.rate)
-    signal.signal(signal.SIGINT, lambda number, frame: soak.over.set())
-    signal.signal(signal.SIGTERM, lambda number, frame: soak.over.set())
+    if soak.clock.refused:
+        print(f"clock steps: {soak.clock.refused}", file=sys.stderr)
+
+    def end(number: int, frame: object) -> None:
+        if soak.over.is_set():
+            raise KeyboardInterrupt
+        soak.over.set()
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
     result = soak.run()
     wrong = [name for name in WRONG if result[name]]
     if wrong or options.keep:

@@ -17,15 +17,22 @@ class AskingError(Exception):
 
 
 def run(store: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """One command on a store; its exit status is the caller's to judge."""
-    return subprocess.run(
-        [EVENTFLOW, *arguments, "--store", store],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_DEADLINE_S,
-        start_new_session=True,
-    )
+    """One command on a store; its exit status is the caller's to judge.
+
+    Raises:
+        AskingError: If it does not end.
+    """
+    try:
+        return subprocess.run(
+            [EVENTFLOW, *arguments, "--store", store],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_DEADLINE_S,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AskingError(f"{' '.join(arguments)}: no end after {_DEADLINE_S:.0f} s") from error
 
 
 def ask(store: str, *arguments: str) -> Any:

@@ -30,6 +30,7 @@ class Soak:
 
     Attributes:
         over: Set it, and the harm ends; what there is is still judged.
+        clock: The wall clock that is stepped, or why none can be.
     """
 
     def __init__(self, folder: Path, *, minutes: float, seed: int, rate: float) -> None:
@@ -39,6 +40,7 @@ class Soak:
         self._seed = seed
         self._begin = time.monotonic()
         self._service = Service(folder)
+        self.clock = self._service.clock
         self._crew = Crew(folder, PRODUCERS, seed, rate / PRODUCERS)
         self._nemesis = Nemesis(self._service, self._crew, seed)
         self._upkeep = Upkeep(
@@ -115,43 +117,46 @@ class Soak:
         self._faults += self._upkeep.faults
         with self._noting_faults():
             self._upkeep.harvest.gather()
-        sent, acknowledged = all_sent(self._folder)
-        harvest = self._upkeep.harvest
-        seen = Evidence(
-            sent=sent,
-            acknowledged=acknowledged,
-            runs=all_runs(self._folder),
-            events=harvest.events,
-            executions=harvest.executions,
-            beats_until=self._beats_until,
-        )
+        seen = self._evidence()
         verdicts = judge(seen)
         checked = run(self._service.store, "fsck", "--quiet")
         if checked.returncode:
             self._faults.append(checked.stdout + checked.stderr)
         self._tell(verdicts)
-        nemesis, upkeep = self._nemesis, self._upkeep
         return {
             "minutes": round((time.monotonic() - self._begin) / 60, 2),
             "seed": self._seed,
-            "kills": dict(nemesis.kills),
-            "kills_in_all": nemesis.kills.total(),
-            "stops": dict(nemesis.stops),
-            "clock_steps": self._service.clock.refused or nemesis.steps,
-            "second_serves_refused": nemesis.refused,
-            "prunes": upkeep.prunes,
-            "prunes_while_busy": upkeep.busy,
-            "backups": upkeep.backups,
-            "sent": len({(one.sender, one.id) for one in sent}),
-            "acknowledged": len({(one.sender, one.id) for one in acknowledged}),
-            "repeats": len(acknowledged) - len({(one.sender, one.id) for one in acknowledged}),
-            "executions": dict(Counter(one["workflow_name"] for one in seen.executions)),
-            "attempts": sum(line.what == "begin" for run in seen.runs.values() for line in run),
+            **self._harm(),
+            **_counted(seen),
             **{kind: len(sentences) for kind, sentences in asdict(verdicts).items()},
             "slowest_recovery_s": round(max(self._service.answered_s, default=0.0), 2),
             **self._with_history,
             "fsck": checked.returncode,
             "faults": self._faults,
+        }
+
+    def _evidence(self) -> Evidence:
+        sent, acknowledged = all_sent(self._folder)
+        return Evidence(
+            sent=sent,
+            acknowledged=acknowledged,
+            runs=all_runs(self._folder),
+            events=self._upkeep.harvest.events,
+            executions=self._upkeep.harvest.executions,
+            beats_until=self._beats_until,
+        )
+
+    def _harm(self) -> dict[str, Any]:
+        nemesis, upkeep = self._nemesis, self._upkeep
+        return {
+            "kills": dict(nemesis.kills),
+            "kills_in_all": nemesis.kills.total(),
+            "stops": dict(nemesis.stops),
+            "clock_steps": self.clock.refused or nemesis.steps,
+            "second_serves_refused": nemesis.refused,
+            "prunes": upkeep.prunes,
+            "prunes_while_busy": upkeep.busy,
+            "backups": upkeep.backups,
         }
 
     def _tell(self, verdicts: Verdicts) -> None:
@@ -168,15 +173,28 @@ class Soak:
             for path in (self._folder / SENT).glob("*"):
                 lines, places[path] = whole_lines(path, places.get(path, 0))
                 counts.update(line.partition(" ")[0] for line in lines)
-            runs = self._folder / RUNS
+            executions = sum(1 for _ in (self._folder / RUNS).glob("*"))
+            nemesis = self._nemesis
             print(
                 f"{time.monotonic() - self._begin:6.0f} s: {counts['sent']} sent, "
-                f"{counts['ack']} acknowledged, {sum(1 for _ in runs.glob('*'))} executions, "
-                f"{self._nemesis.kills.total()} kills, {self._nemesis.stops.total()} stops, "
-                f"last answer after {self._service.answered_s[-1:]} s",
+                f"{counts['ack']} acknowledged, {executions} executions, "
+                f"{nemesis.kills.total()} kills, {nemesis.stops.total()} stops, slowest recovery "
+                f"{max(self._service.answered_s, default=0.0):.1f} s",
                 file=sys.stderr,
                 flush=True,
             )
+
+
+def _counted(seen: Evidence) -> dict[str, Any]:
+    acknowledged = {(one.sender, one.id) for one in seen.acknowledged}
+    return {
+        "sent": len({(one.sender, one.id) for one in seen.sent}),
+        "acknowledged": len(acknowledged),
+        "repeats": len(seen.acknowledged) - len(acknowledged),
+        "executions": len(seen.executions),
+        "by_workflow": dict(Counter(one["workflow_name"] for one in seen.executions)),
+        "attempts": sum(line.what == "begin" for run in seen.runs.values() for line in run),
+    }
 
 
 class _Noting(suppress):

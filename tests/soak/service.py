@@ -131,9 +131,14 @@ class Service:
         process, self._process = self._process, None
         assert process is not None
         assert process.stdout is not None
-        status = process.wait(ENDED_S)
-        process.stdout.close()
-        return status
+        try:
+            return process.wait(ENDED_S)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            process.wait()
+            raise ServeError(f"serve had not ended {ENDED_S:.0f} s after its signal") from error
+        finally:
+            process.stdout.close()
 
     def _probe(self) -> None:
         self._probes += 1
@@ -168,7 +173,5 @@ def ready_within(process: "subprocess.Popen[bytes]", seconds: float) -> None:
         selector.register(process.stdout, selectors.EVENT_READ)
         if not selector.select(seconds):
             raise ServeError(f"serve was not ready within {seconds:.0f} s; see serve.log")
-    line = process.stdout.readline()
-    if b"ready" not in line:
-        process.wait(ENDED_S)
-        raise ServeError(f"serve ended with {process.returncode} before it was ready")
+    if b"ready" not in process.stdout.readline():
+        raise ServeError("serve ended before it was ready; see serve.log")
