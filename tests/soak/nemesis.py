@@ -53,8 +53,8 @@ class Nemesis:
             lambda: self._stop("scheduler", look_at(service.pid)): 1,
             lambda: self._stop("nursery", self._one(nurseries(service.pid))): 2,
             lambda: self._stop("task", self._one(attempts(service.pid))): 2,
-            self._second_serve: 1,
-            self._step_clock: 0 if service.clock.refused else 1,
+            self._second_serve: 2,
+            self._step_clock: 0 if service.clock.refused else 2,
         }
 
     def rage(self, until: float, over: threading.Event) -> None:
