@@ -43,6 +43,7 @@ class Nemesis:
         self.kills: Counter[str] = Counter()
         self.stops: Counter[str] = Counter()
         self.refused = self.steps = 0
+        self._bag: list[Callable[[], None]] = []
         self._faults: dict[Callable[[], None], int] = {
             self._kill_scheduler: 5,
             self._kill_nursery: 3,
@@ -64,14 +65,21 @@ class Nemesis:
                 break
             self._service.check()
             self._crew.check()
-            (fault,) = self._dice.choices(list(self._faults), list(self._faults.values()))
-            fault()
+            self._next_fault()()
 
     def relent(self) -> None:
         """Have all go on that is stopped, by the clock of the machine."""
         self._service.clock.set_ahead(0)
         while self._stopped:
             self._go_on(self._stopped.pop()[1])
+
+    def _next_fault(self) -> Callable[[], None]:
+        """Out of a bag that is filled again when it is empty: each kind comes soon."""
+        if not self._bag:
+            for fault, count in self._faults.items():
+                self._bag += [fault] * count
+            self._dice.shuffle(self._bag)
+        return self._bag.pop()
 
     def _rest(self, until: float, over: threading.Event) -> bool:
         """Wait, and have those go on whose time has come; whether it is over."""
