@@ -76,7 +76,7 @@ class Soak:
             self._nemesis.relent()
             self._crew.abandon()
             self._upkeep.stop()
-            self._service.abandon()
+            self._faults += self._service.abandon()
         return self._result()
 
     def _noting_faults(self) -> "_Noting":

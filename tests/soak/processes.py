@@ -74,6 +74,21 @@ def descendants(pid: int) -> list[Process]:
     return ordered
 
 
+def started_with(variable: str, value: str) -> list[Process]:
+    """All that were started with a variable of the environment, whosever children they are now."""
+    wanted = f"{variable}={value}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            there = entry.name.isdigit() and wanted in (entry / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        process = look_at(int(entry.name)) if there else None
+        if process is not None and process.alive:
+            found.append(process)
+    return found
+
+
 def nurseries(scheduler: int) -> list[Process]:
     """The nurseries of a scheduler."""
     return [

@@ -23,12 +23,15 @@ from tests.soak.journal import (
     open_to_append,
     sent_line,
 )
+from tests.soak.processes import started_with
 from tests.soak.shapes import PROBE
 
 HERE = Path(__file__).parent
 SERVED = ("flows.py", "journal.py", "shapes.py")
 READY_S = DECIDED_S = 90.0
 ENDED_S = 60.0
+LEFT_S = 10.0
+FOLDER = "SOAK_FOLDER"
 _LOOK_S = 0.01
 _PROBER = "prober"
 
@@ -53,7 +56,7 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
         self._probes = 0
         self._tick = threading.Event()
-        os.environ |= {"EVENTFLOW_STORE": self.store, "SOAK_FOLDER": str(folder)}
+        os.environ |= {"EVENTFLOW_STORE": self.store, FOLDER: str(folder)}
         (folder / SENT).mkdir()
         self._journal = open_to_append(folder / SENT / _PROBER)
         for name in SERVED:
@@ -120,12 +123,19 @@ class Service:
                 f"serve ended by itself with {self._process.returncode}; see serve.log"
             )
 
-    def abandon(self) -> None:
-        """See that nothing of it is left, whatever was."""
+    def abandon(self) -> list[str]:
+        """See that nothing of it is left, whatever was; returns what did not end by itself."""
         if self._process is not None:
             self._process.kill()
             self._let_go()
         os.close(self._journal)
+        deadline = time.monotonic() + LEFT_S
+        while (left := started_with(FOLDER, str(self.folder))) and time.monotonic() < deadline:
+            self._tick.wait(_LOOK_S)
+        told = [f"left behind: {one.pid} {one.command}" for one in left]
+        for one in left:
+            one.send(signal.SIGKILL)
+        return told
 
     def _let_go(self) -> int:
         process, self._process = self._process, None
