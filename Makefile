@@ -6,23 +6,27 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 SEEDS ?= 10000
+ATTEMPTS ?= 20000
 MINUTES ?= 8
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures long simulate planted soak check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures long leaks simulate planted soak check bench bench-smoke rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 -q
+	$(BIN)/pytest -n 3 --dist worksteal -q
 
 # Needs Node.js with npm, which fetches Mermaid into build/, and Graphviz.
 test-pictures: $(VENV)/.dev
 	$(BIN)/pytest -q tests/model/check_pictures.py
 
 long: $(VENV)/.dev
-	$(BIN)/pytest -n 2 -q -m long
+	$(BIN)/pytest -n 2 --dist worksteal -q -m long
+
+leaks: $(VENV)/.dev
+	LEAKS_ATTEMPTS=$(ATTEMPTS) $(BIN)/pytest -q tests/leaks -m 'long or not long'
 
 simulate: $(VENV)/.dev
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)

@@ -52,6 +52,13 @@ class FlowFailedError(EventflowError):
         self.exceptions = tuple(exceptions)
 
 
+class HopLimitError(EventflowError):
+    """A rule was met and not followed: rules have started one another too often (S45).
+
+    Never raised: it names the failed verdict of the rule.
+    """
+
+
 class EventError(EventflowError):
     """An event is refused before anything is written: bad key, value, size or field (S6)."""
 

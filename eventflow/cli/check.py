@@ -12,6 +12,7 @@ from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import say, say_json
 from eventflow.cli.schedules import due_after, local, zone_of
 from eventflow.clock import SystemClock
+from eventflow.core.circles import circles_among, in_words
 from eventflow.core.firetimes import next_due
 from eventflow.core.waiting import never_start
 from eventflow.model.picture import to_text
@@ -37,7 +38,8 @@ def check(
     Exit status: 0 when they can run as they are written, also with warnings; 2 when not.
     """
     path, chosen = load(file)
-    checked = [_check(workflow) for workflow in chosen]
+    circles = circles_among(chosen)
+    checked = [_check(workflow, circles) for workflow in chosen]
     if as_json:
         say_json(
             [
@@ -63,7 +65,7 @@ def check(
     say(f"{path}: {len(checked)} workflow(s) in order, {count} warning(s)")
 
 
-def _check(workflow: Workflow) -> _Checked:
+def _check(workflow: Workflow, circles: list[list[Workflow]]) -> _Checked:
     workflow.validate()
     now = SystemClock().now()
     schedule = workflow.schedule
@@ -73,6 +75,7 @@ def _check(workflow: Workflow) -> _Checked:
         f"task {task!r} can never start but by command: no rule, schedule or output can begin it"
         for task in never_start(workflow)
     ]
+    warnings += [in_words(circle) for circle in circles if circle[0] is workflow]
     # Pools are set in a store, and this looks at none.
     hints = unset_pools([workflow])
     return _Checked(workflow=workflow, next_due=due, warnings=warnings, hints=hints)

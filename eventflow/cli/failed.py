@@ -40,7 +40,10 @@ def failed(
     store: options.Store = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List events on which a user's condition failed, with its traceback; the newest last."""
+    """List events on which a user's condition failed, with its traceback; the newest last.
+
+    Also those whose rule was met and not followed, because rules go round in a circle (max_hops).
+    """
     which = Which(workflow=(namespace, workflow) if workflow is not None else None)
     with open_client(store) as remote:
         check_workflow(remote.store, workflow, namespace)
@@ -51,9 +54,10 @@ def failed(
     for one in found:
         verdict = one.verdict
         again = " again" if verdict.of_turn else ""
+        how = "was not followed" if verdict.met else f"failed{again}"
         place = _place(verdict.task, verdict.rule, verdict.workflow_execution_id)
         say(
-            f"{one.event.offset}  {when(verdict.at)}  {one.event.key}  failed{again} in {place} "
+            f"{one.event.offset}  {when(verdict.at)}  {one.event.key}  {how} in {place} "
             f"of {verdict.workflow}"
         )
         say(*(f"    {clean(line)}" for line in verdict.error.rstrip().splitlines()))

@@ -14,12 +14,20 @@ from eventflow.model.status import TaskAction, TaskStatus, check_move
 
 
 def act(
-    deciding: Deciding, live: LiveExecution, task: TaskPlan, action: TaskAction, started_by: str
+    deciding: Deciding,
+    live: LiveExecution,
+    task: TaskPlan,
+    action: TaskAction,
+    started_by: str,
+    hops: int = 0,
 ) -> tuple[str, int | None]:
     """Do an action to a task; return what it came to and the run that it concerns.
 
     One that waits to run again (S31) is started by a START or RESTART like one that never ran, and
     never by a STOP.
+
+    Args:
+        hops: What a new run carries (S45).
     """
     if task.name in live.retried:
         workflow = (live.plan.namespace, live.plan.name)
@@ -28,21 +36,21 @@ def act(
             return "stopped", None
     match action:
         case TaskAction.START:
-            return start(deciding, live, task, started_by)
+            return start(deciding, live, task, started_by, hops)
         case TaskAction.STOP:
             return stop(deciding, live, task.name, f"stopped by {started_by}")
         case TaskAction.RESTART:
-            return restart(deciding, live, task, started_by)
+            return restart(deciding, live, task, started_by, hops)
 
 
 def start(
-    deciding: Deciding, live: LiveExecution, task: TaskPlan, started_by: str
+    deciding: Deciding, live: LiveExecution, task: TaskPlan, started_by: str, hops: int = 0
 ) -> tuple[str, int | None]:
     """START (S19): a new run, unless one is alive."""
     standing = live.standing(task.name)
     if standing.latest is not None and standing.latest.alive:
         return "ignored: alive", standing.latest.id
-    run = new_run(deciding, live.id, task, standing, started_by)
+    run = new_run(deciding, live.id, task, standing, started_by, hops=hops)
     queue(deciding, live, task, run)
     return "started", run.id
 
@@ -62,18 +70,18 @@ def stop(deciding: Deciding, live: LiveExecution, task: str, reason: str) -> tup
 
 
 def restart(
-    deciding: Deciding, live: LiveExecution, task: TaskPlan, started_by: str
+    deciding: Deciding, live: LiveExecution, task: TaskPlan, started_by: str, hops: int = 0
 ) -> tuple[str, int | None]:
     """RESTART (S21): the run that is alive is stopped, and a successor waits for its end."""
     standing = live.standing(task.name)
     latest = standing.latest
     if latest is None or not latest.alive:
-        return start(deciding, live, task, started_by)
+        return start(deciding, live, task, started_by, hops)
     if standing.leaving is not None:
         return "ignored: restart pending", latest.id
     if _is_held_by_none(deciding, live, latest):
         end_waiting(deciding, live, latest, f"restarted by {started_by}")
-        run = new_run(deciding, live.id, task, standing, started_by)
+        run = new_run(deciding, live.id, task, standing, started_by, hops=hops)
         queue(deciding, live, task, run)
         return "restarted", run.id
     if latest.status is not TaskStatus.STOPPING:
@@ -81,7 +89,7 @@ def restart(
         before = latest
         latest = move(deciding, live.id, before, TaskStatus.RESTARTING, reason)
         _cancel(deciding, live, before)
-    run = new_run(deciding, live.id, task, standing, started_by, behind=latest)
+    run = new_run(deciding, live.id, task, standing, started_by, behind=latest, hops=hops)
     return "restarted", run.id
 
 
@@ -93,6 +101,7 @@ def new_run(
     started_by: str,
     *,
     behind: Run | None = None,
+    hops: int = 0,
 ) -> Run:
     """A run in INIT, with the next sequence number (S19)."""
     by_event = started_by in (deciding.trigger_key, "command")
@@ -102,6 +111,8 @@ def new_run(
         sequence_number=standing.last_sequence + 1,
         status=TaskStatus.INIT,
         trigger_turn=deciding.trigger_turn if by_event else 0,
+        hops=hops,
+        created_at=deciding.at,
     )
     deciding.change(
         RunCreated(execution_id, run, deciding.at, deciding.turn, started_by, task.pool, behind)

@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from eventflow.core.actions import act
+from eventflow.core.asked import Writes
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.executions import create
-from eventflow.core.judge import Ask, Judged, Verdict, Writes, rule_met, trigger_met
+from eventflow.core.hops import hops_after
+from eventflow.core.judge import Ask, Judged, Verdict, rule_met, trigger_met
 from eventflow.core.plan import Rule
 from eventflow.core.world import Known, LiveExecution, World
 from eventflow.model.event import Event
@@ -47,7 +49,11 @@ class JudgedAgain:
 
 
 def carried(event: Event) -> dict[str, Any]:
-    """An event of the log as a command carries it; its value as text, however deep it is."""
+    """An event of the log as a command carries it; its value as text, however deep it is.
+
+    Without its hops: whoever has it judged again stands outside, and what follows counts from 0
+    (S45).
+    """
     return {
         "key": event.key,
         "value": encode(event.value),
@@ -174,7 +180,8 @@ def _act(deciding: Deciding, again: JudgedAgain, live: LiveExecution) -> None:
             did = "shadowed"
         elif not did:
             acted.add(rule.task)
-            did, run_id = act(deciding, live, task, rule.action, again.event.key)
+            hops = hops_after(live, rule.task, again.event, deciding.now)
+            did, run_id = act(deciding, live, task, rule.action, again.event.key, hops)
         deciding.note(
             Outcome(live.id, again.workflow, did, rule.task, rule.number, rule.action.value, run_id)
         )
@@ -184,7 +191,10 @@ def _start(deciding: Deciding, again: JudgedAgain, known: Known) -> None:
     for verdict in again.verdicts:
         did = _unmet(verdict)
         if not did and again.started is None:
-            again.started = create(deciding, known, ExecutionType.EVENT, trigger=again.event)
+            hops = again.event.hops + 1
+            again.started = create(
+                deciding, known, ExecutionType.EVENT, trigger=again.event, hops=hops
+            )
             deciding.note(Outcome(again.started, again.workflow, "started", action="trigger"))
             continue
         deciding.note(

@@ -6,7 +6,7 @@ same decisions (S9).
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,15 @@ from eventflow.core.decision import IGNORED_PAUSED, Deciding, Decision, Outcome
 from eventflow.core.draft import Draft
 from eventflow.core.executions import create
 from eventflow.core.handover import hand_on
+from eventflow.core.hops import (
+    TOO_FAR,
+    hops_after,
+    hops_of_run,
+    is_too_far,
+    refuse_rule,
+    refuse_start,
+    would_start,
+)
 from eventflow.core.judge import Ask, Judged, judge
 from eventflow.core.mapping import tend
 from eventflow.core.moves import (
@@ -34,7 +43,7 @@ from eventflow.core.reports import decide_report
 from eventflow.core.retried import is_taken_over
 from eventflow.core.retrying import run_again
 from eventflow.core.subs import decide_sub_ended, stop_below
-from eventflow.core.world import LiveExecution, Run, Standing, Timer, World
+from eventflow.core.world import Known, LiveExecution, Run, Standing, Timer, World
 from eventflow.model.event import Event
 from eventflow.model.keys import task_key, workflow_key
 from eventflow.model.records import ParentLink
@@ -89,7 +98,7 @@ def take(
         turn,
         tuple(deciding.changes),
         tuple(deciding.outcomes),
-        tuple(judged.verdicts),
+        tuple(judged.told()),
     )
 
 
@@ -141,13 +150,13 @@ def facts_of(world: World, changes: Iterable[Change], now: datetime) -> list[Eve
                 facts.append(_task_fact(world, change.execution_id, change.run, now))
             case ExecutionCreated(record):
                 workflow = (record.namespace, record.workflow_name)
-                facts.append(_workflow_fact(workflow, record.id, record.status, now, record.parent))
+                fact = _workflow_fact(workflow, record.id, record.status, now, record.parent)
+                facts.append(replace(fact, hops=record.hops))
             case ExecutionMoved(execution_id, workflow, status):
-                facts.append(
-                    _workflow_fact(
-                        workflow, execution_id, status, now, change.parent, change.reason
-                    )
+                fact = _workflow_fact(
+                    workflow, execution_id, status, now, change.parent, change.reason
                 )
+                facts.append(replace(fact, hops=change.hops))
             case _:
                 continue
     return facts
@@ -177,6 +186,7 @@ def _task_fact(
         sender=SENDER,
         time=now,
         workflow_execution_id=execution_id,
+        hops=hops_of_run(run, now),
     )
 
 
@@ -274,10 +284,8 @@ def _decide_rules(deciding: Deciding, judged: Judged, told: list[Rule]) -> None:
     for known in judged.paused:
         workflow = (known.plan.namespace, known.plan.name)
         deciding.note(Outcome(None, workflow, IGNORED_PAUSED, action="trigger"))
-    for known in judged.triggers:
-        execution_id = create(deciding, known, ExecutionType.EVENT, trigger=event)
-        workflow = (known.plan.namespace, known.plan.name)
-        deciding.note(Outcome(execution_id, workflow, "started", action="trigger"))
+    for known, numbers in judged.triggers.items():
+        _start(deciding, known, numbers, judged)
     met = [
         (live, rules)
         for live, rules in judged.rules
@@ -289,11 +297,23 @@ def _decide_rules(deciding: Deciding, judged: Judged, told: list[Rule]) -> None:
         met = [(found, rules) for found, rules in met if found is not live]
         met.append((live, [*told, *(others[0] if others else ())]))
     for live, rules in met:
-        _act_on(deciding, live, rules)
+        _act_on(deciding, live, rules, judged)
 
 
-def _act_on(deciding: Deciding, live: LiveExecution, rules: list[Rule]) -> None:
-    plan = live.plan
+def _start(deciding: Deciding, known: Known, numbers: list[int], judged: Judged) -> None:
+    plan, event, hops = known.plan, deciding.event, deciding.event.hops + 1
+    workflow = (plan.namespace, plan.name)
+    if is_too_far(plan, hops):
+        for number in numbers:
+            refuse_start(judged, plan, number, event, hops)
+            deciding.note(Outcome(None, workflow, TOO_FAR, rule=number, action="trigger"))
+        return
+    execution_id = create(deciding, known, ExecutionType.EVENT, trigger=event, hops=hops)
+    deciding.note(Outcome(execution_id, workflow, "started", action="trigger"))
+
+
+def _act_on(deciding: Deciding, live: LiveExecution, rules: list[Rule], judged: Judged) -> None:
+    plan, event = live.plan, deciding.event
     workflow = (plan.namespace, plan.name)
     acted: set[str] = set()
     for rule in sorted(rules, key=lambda rule: (plan.tasks[rule.task].order, rule.number)):
@@ -301,8 +321,13 @@ def _act_on(deciding: Deciding, live: LiveExecution, rules: list[Rule]) -> None:
             did, run_id = "shadowed", None
         else:
             acted.add(rule.task)
-            task = plan.tasks[rule.task]
-            did, run_id = act(deciding, live, task, rule.action, deciding.event.key)
+            hops = hops_after(live, rule.task, event, deciding.now)
+            if is_too_far(plan, hops) and would_start(live, rule.task, rule.action):
+                refuse_rule(judged, live, rule, event, hops)
+                did, run_id = TOO_FAR, None
+            else:
+                task = plan.tasks[rule.task]
+                did, run_id = act(deciding, live, task, rule.action, event.key, hops)
         deciding.note(
             Outcome(live.id, workflow, did, rule.task, rule.number, rule.action.value, run_id)
         )

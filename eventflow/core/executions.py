@@ -7,6 +7,7 @@ from eventflow.core import firetimes
 from eventflow.core.actions import drop_successor, new_run, queue, stop_run
 from eventflow.core.changes import TimerCleared, TimerSet
 from eventflow.core.decision import Deciding
+from eventflow.core.hops import hops_of
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping
 from eventflow.core.retrying import Retry, forget, keep, take_over
 from eventflow.core.world import NEVER_RUN, Known, LiveExecution, Timer
@@ -27,12 +28,14 @@ def create(
     ahead: int = 0,
     retry: Retry | None = None,
     parent: ParentLink | None = None,
+    hops: int = 0,
 ) -> int:
     """A new execution of the newest snapshot, or of the one that it retries (S31); RUNNING at once
     unless `max_active` are (S44).
 
     Args:
         ahead: Executions of the workflow that this decision has created already.
+        hops: What it carries (S45).
 
     Returns:
         Its id.
@@ -53,6 +56,7 @@ def create(
         trigger_event=trigger,
         retry_of=retry.of if retry is not None else None,
         parent=parent,
+        hops=hops,
     )
     trigger_turn = 0
     if trigger is not None:
@@ -81,6 +85,7 @@ def begin_waiting(deciding: Deciding, known: Known, room: int) -> None:
                 deciding.now,
                 deciding.turn,
                 parent=live.record.parent,
+                hops=hops_of(live, deciding.now),
             )
         )
         _begin(deciding, live)
@@ -121,6 +126,7 @@ def end(deciding: Deciding, live: LiveExecution, status: WorkflowStatus, reason:
             deciding.turn,
             reason,
             parent=live.record.parent,
+            hops=hops_of(live, deciding.now),
         )
     )
     _clear_timers(deciding, live)
@@ -135,7 +141,8 @@ def _begin(deciding: Deciding, live: LiveExecution) -> None:
     take_over(deciding, live)
     for task in live.plan.tasks.values():
         if task.autostarts and task.name not in live.retried:
-            run = new_run(deciding, live.id, task, NEVER_RUN, "autostart")
+            hops = hops_of(live, deciding.now)
+            run = new_run(deciding, live.id, task, NEVER_RUN, "autostart", hops=hops)
             queue(deciding, live, task, run)
         schedule = task.settings.periodic_expression
         if schedule is not None:

@@ -247,7 +247,8 @@ def last_event_of_trigger(
 
 
 def _failed(event: Event, verdict: VerdictRecord, again: str) -> LastEvent:
-    why = f"its condition failed; {again}" if again else "its condition failed"
+    what = "it was met and not followed" if verdict.met else "its condition failed"
+    why = f"{what}; {again}" if again else what
     return LastEvent(event=event, did="failed", why=why, error=verdict.error)
 
 

@@ -11,23 +11,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from eventflow.core.asked import Asked, Writes
 from eventflow.core.changes import StateWritten
 from eventflow.core.plan import Rule, Trigger
 from eventflow.core.retried import is_taken_over
 from eventflow.core.world import Known, LiveExecution, World
-from eventflow.errors import NotFoundError, StateError
 from eventflow.model.condition import Condition
-from eventflow.model.context import RuleContext, S_co, StateDescriptor
+from eventflow.model.context import RuleContext
 from eventflow.model.event import Event
-from eventflow.model.jsonvalue import JsonValueError, encode, read
-from eventflow.model.records import WorkflowExecution
-from eventflow.model.status import TaskStatus
-from eventflow.model.suggest import nearest
-
-MAX_STATE_BYTES = 256 * 1024
-
-# Name -> JSON text; `None` where the state was forgotten.
-Writes = dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +30,8 @@ class Verdict:
         number: The rule's place among its task's, or its workflow's.
         writes: State it wrote: name -> JSON text, `None` for forgotten.
         ask_again_at: When it wants to be asked again; aware UTC.
-        error: Why it has no answer: the traceback. Then it is not met, and wrote nothing (S13).
+        error: Why it has no answer: the traceback. Then it is not met, and wrote nothing (S13). Of
+            one that is met: why what it asks for was not done (S45).
         of_turn: The turn in which it failed at first, when it was asked again; else 0.
     """
 
@@ -72,16 +64,28 @@ class Judged:
 
     Attributes:
         paused: Workflows with a rule that the key matches, and that was not asked (S17).
+        triggers: The workflows that the event starts, and which of their rules it has met.
         of_turn: The turn in which these conditions failed, when they are asked again; else 0. Then
             each answer is recorded, also where a built-in has taken the place of what failed.
+        refused: Verdicts of rules that are met, and why what they ask for is not done (S45).
     """
 
-    triggers: list[Known] = field(default_factory=list)
+    triggers: dict[Known, list[int]] = field(default_factory=dict)
     paused: dict[Known, None] = field(default_factory=dict)
     rules: list[tuple[LiveExecution, list[Rule]]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     writes: list[StateWritten] = field(default_factory=list)
+    refused: dict[Verdict, str] = field(default_factory=dict)
     of_turn: int = 0
+
+    def told(self) -> list[Verdict]:
+        """The verdicts, as they are recorded."""
+        if not self.refused:
+            return self.verdicts
+        return [
+            replace(verdict, error=self.refused.get(verdict, verdict.error))
+            for verdict in self.verdicts
+        ]
 
 
 def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> Judged:
@@ -121,7 +125,6 @@ def _judge_triggers(world: World, event: Event, ask: Ask, judged: Judged) -> Non
     if index is None:
         return
     found = _unique(index.match(event.key))
-    started: dict[str, Known] = {}
     written: dict[str, Writes] = {}
     for known, trigger in sorted(found, key=lambda entry: (entry[0].plan.name, entry[1].number)):
         if known.paused:
@@ -129,8 +132,7 @@ def _judge_triggers(world: World, event: Event, ask: Ask, judged: Judged) -> Non
             continue
         name = known.plan.name
         if trigger_met(known, trigger, event, ask, written.setdefault(name, {}), judged):
-            started[name] = known
-    judged.triggers.extend(started.values())
+            judged.triggers.setdefault(known, []).append(trigger.number)
 
 
 def _audience(world: World, event: Event) -> Iterable[LiveExecution]:
@@ -152,10 +154,14 @@ def rule_met(
     live: LiveExecution, rule: Rule, event: Event, ask: Ask, written: Writes, judged: Judged
 ) -> bool:
     """Whether one task rule is met by an event that its key matches; `judged` keeps the answer."""
-    if rule.plain:
-        return True
-    context = _Asked(live.record, live, live.state, written, rule.owner)
     workflow = (live.plan.namespace, live.plan.name)
+    if rule.plain:
+        if judged.of_turn:
+            judged.verdicts.append(
+                Verdict(live.id, workflow, rule.task, rule.number, True, of_turn=judged.of_turn)
+            )
+        return True
+    context = Asked(live.record, live, live.state, written, rule.owner)
     answer = _answer(rule.condition, rule.users, event, context, ask, live.plan.snapshot)
     _take_over(
         answer,
@@ -178,7 +184,7 @@ def trigger_met(
             verdict = Verdict(None, workflow, "", trigger.number, True, of_turn=judged.of_turn)
             judged.verdicts.append(verdict)
         return True
-    context = _Asked(None, None, known.state, written, trigger.owner)
+    context = Asked(None, None, known.state, written, trigger.owner)
     answer = _answer(trigger.condition, trigger.users, event, context, ask, known.plan.snapshot)
     _take_over(
         answer,
@@ -193,7 +199,7 @@ def trigger_met(
 
 def _take_over(
     answer: Answer,
-    context: "_Asked",
+    context: "Asked",
     written: Writes,
     judged: Judged,
     verdict: Verdict,
@@ -214,7 +220,7 @@ def _answer(
     condition: Condition,
     users: bool,
     event: Event,
-    context: "_Asked",
+    context: "Asked",
     ask: Ask,
     snapshot: str,
 ) -> Answer:
@@ -225,107 +231,5 @@ def _answer(
     return Answer(bool(condition.is_met(event, context)))
 
 
-def recall(context: RuleContext, writes: Writes) -> None:
-    """Let a condition have written what a recorded verdict says that it wrote (S9)."""
-    if isinstance(context, _Asked):
-        context.writes.clear()
-        context.writes.update(writes)
-
-
-def apart(context: RuleContext) -> tuple[RuleContext, Writes]:
-    """A second context that reads the same, and where it keeps what is written through it."""
-    if not isinstance(context, _Asked):
-        raise TypeError(f"{type(context).__name__} is no context that `judge` has made")
-    shadow = context.shadow()
-    return shadow, shadow.writes
-
-
 def _unique(entries: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(entries))
-
-
-class _Asked(RuleContext):
-    """What one condition is handed: reads the draft, keeps its writes apart until it has answered.
-
-    Names of private state are `<task>/<rule><place>:<name>` (S35); `shared:<name>` is one for the
-    execution.
-    """
-
-    def __init__(
-        self,
-        record: WorkflowExecution | None,
-        live: LiveExecution | None,
-        kept: dict[str, str],
-        written: Writes,
-        owner: str,
-        writes: Writes | None = None,
-    ) -> None:
-        self._record = record
-        self._live = live
-        self._kept = kept
-        self._written = written
-        self._owner = owner
-        self.writes: Writes = {} if writes is None else writes
-
-    def shadow(self) -> "_Asked":
-        return _Asked(self._record, self._live, self._kept, self._written, self._owner)
-
-    @property
-    def workflow_execution(self) -> WorkflowExecution | None:
-        return self._record
-
-    def get_state(self, descriptor: StateDescriptor[S_co]) -> S_co:
-        owner = "shared" if descriptor.shared else self._owner
-        return descriptor.open(
-            _Place(self._kept, self._written, self.writes, f"{owner}:{descriptor.name}")
-        )
-
-    def get_task_status(self, task_name: str) -> TaskStatus | None:
-        if self._live is None:
-            raise NotFoundError(
-                f"a workflow rule has no execution in which task {task_name!r} could have a status"
-            )
-        plan = self._live.plan
-        if task_name not in plan.tasks:
-            raise NotFoundError(
-                f"workflow {plan.name!r} has no task {task_name!r}{nearest(task_name, plan.tasks)}"
-            )
-        told = self._live.standing(task_name).told
-        return told[1] if told is not None else None
-
-    def within(self, place: int) -> RuleContext:
-        owner = f"{self._owner}.{place}"
-        return _Asked(self._record, self._live, self._kept, self._written, owner, self.writes)
-
-    def forget(self, place: int) -> None:
-        inside = f"{self._owner}.{place}"
-        for name in sorted({*self._kept, *self._written, *self.writes}):
-            if name.endswith(":@latched") and name.startswith((f"{inside}:", f"{inside}.")):
-                self.writes[name] = None
-
-
-class _Place:
-    """One named place of state: as this asking wrote it, else an earlier one, else as kept."""
-
-    def __init__(self, kept: dict[str, str], written: Writes, writes: Writes, name: str) -> None:
-        self._kept = kept
-        self._written = written
-        self._writes = writes
-        self._name = name
-
-    def read(self, default: Any) -> Any:
-        for layer in (self._writes, self._written, self._kept):
-            if self._name in layer:
-                text = layer[self._name]
-                return default if text is None else read(text)
-        return default
-
-    def write(self, value: Any) -> None:
-        try:
-            self._writes[self._name] = encode(value, max_bytes=MAX_STATE_BYTES)
-        except JsonValueError as error:
-            name = self._name.rpartition(":")[2]
-            raise StateError(f"state {name!r} cannot be kept: {error}") from error
-
-    def delete(self) -> None:
-        self._writes[self._name] = None

@@ -118,6 +118,8 @@ def _item(run: Run, items: Items, number: int) -> Run:
         inputs=run.inputs or {},
         parent=run.id,
         item=number,
+        hops=run.hops,
+        created_at=run.created_at,
     )
 
 

@@ -45,7 +45,12 @@ class ExecutionCreated:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionMoved:
-    """A workflow execution changed status. `parent` is the task that runs it, if one does (S40)."""
+    """A workflow execution changed status.
+
+    Attributes:
+        parent: The task that runs it, if one does (S40).
+        hops: What the fact of it carries (S45): an execution that ended is not in the world.
+    """
 
     execution_id: int
     workflow: tuple[str, str]
@@ -54,6 +59,7 @@ class ExecutionMoved:
     turn: int
     reason: str = ""
     parent: ParentLink | None = None
+    hops: int = 0
 
     def apply(self, draft: Draft) -> None:
         world = draft.world

@@ -66,6 +66,7 @@ def take_over(deciding: Deciding, live: LiveExecution) -> None:
             sequence_number=1,
             status=retried.status,
             trigger_turn=retried.trigger_turn,
+            created_at=deciding.at,
         )
         deciding.change(
             RunTakenOver(
@@ -112,6 +113,7 @@ def _start(deciding: Deciding, live: LiveExecution, task: TaskPlan, retried: Ret
         sequence_number=live.standing(task.name).last_sequence + 1,
         status=TaskStatus.INIT,
         trigger_turn=retried.trigger_turn,
+        created_at=deciding.at,
     )
     forget(deciding, live, task.name)
     deciding.change(

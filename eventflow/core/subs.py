@@ -14,6 +14,7 @@ from eventflow.core.actions import move
 from eventflow.core.decision import Deciding, Outcome
 from eventflow.core.draft import Draft
 from eventflow.core.executions import create, stop_all
+from eventflow.core.hops import hops_of_run
 from eventflow.core.moves import RunMoved
 from eventflow.core.world import Known, LiveExecution, Run, World
 from eventflow.errors import SubWorkflowFailedError
@@ -50,7 +51,12 @@ def decide_subrun(deciding: Deciding, value: dict[str, Any]) -> None:
         reports.refused(deciding, live, run, {"failure": failure})
         return
     sub_id = create(
-        deciding, known, ExecutionType.MANUAL, params=value.get("params") or {}, parent=parent
+        deciding,
+        known,
+        ExecutionType.MANUAL,
+        params=value.get("params") or {},
+        parent=parent,
+        hops=hops_of_run(run, deciding.now),
     )
     reports.begin(deciding, live, run, f"runs execution {sub_id} of {name}")
     deciding.note(Outcome(sub_id, (namespace, name), "started", action="subrun"))

@@ -31,6 +31,9 @@ class Run:
         timed_out: Its attempt was told to stop because of its `timeout`.
         parent: Of an item of a mapped task: the run that it is an item of; else 0 (S43).
         item: Its number among the items, from 0; -1 for a run that is no item.
+        hops: How many starts by rules lie between it and an event from outside (S45); an item has
+            those of its run.
+        created_at: When it came to be, of an item its run; aware UTC.
     """
 
     id: int
@@ -46,6 +49,8 @@ class Run:
     timed_out: bool = False
     parent: int = 0
     item: int = -1
+    hops: int = 0
+    created_at: datetime | None = None
 
     @property
     def alive(self) -> bool:

@@ -30,11 +30,15 @@ from eventflow.model.status import TaskStatus
 Reply = Answer | Emitted | Refusal
 
 
-def serve(desk: Desk, call: Call) -> bytes:
-    """Ask the desk what a child wants to know; the reply, or what it raised, as a frame."""
+def serve(desk: Desk, call: Call, task_execution_id: int) -> bytes:
+    """Ask the desk what a child wants to know; the reply, or what it raised, as a frame.
+
+    Args:
+        task_execution_id: The run that the child is an attempt of; it is not asked who it is.
+    """
     try:
         if isinstance(call, Emit):
-            return to_frame(Emitted(call=call.call, event=desk.emit(call.event)))
+            return to_frame(Emitted(call=call.call, event=desk.emit(call.event, task_execution_id)))
         return to_frame(Answer(call=call.call, text=_text_for(desk, call)))
     except Exception as error:  # the end of a thread, and a task waits at the other end
         return to_frame(
@@ -78,7 +82,7 @@ class RemoteDesk:
         if waiting is not None:
             waiting.put(reply)
 
-    def emit(self, event: Event) -> Event:
+    def emit(self, event: Event, task_execution_id: int) -> Event:
         reply = self._ask(Emit(call=next(self._numbers), event=event))
         if not isinstance(reply, Emitted):
             raise EventflowError(f"event {event.key!r}: the scheduler's answer has no event")

@@ -107,8 +107,12 @@ class Report:
 class Desk(Protocol):
     """What a running task may ask of the scheduler's side. Thread-safe; values are JSON text."""
 
-    def emit(self, event: Event) -> Event:
-        """Append to the log; returns the committed event (S2). Raises EventError and its kin."""
+    def emit(self, event: Event, task_execution_id: int) -> Event:
+        """Append to the log; returns the committed event (S2). Raises EventError and its kin.
+
+        Args:
+            task_execution_id: The run whose task says it (S45).
+        """
         ...
 
     def result_of(self, task_execution_id: int, index: tuple[int, ...] = ()) -> str | None:

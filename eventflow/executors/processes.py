@@ -47,9 +47,7 @@ class ProcessExecutor:
         self._clock = clock if clock is not None else SystemClock()
         self._spool = Spool(spool.absolute())
         self._store_url = store_url
-        self._reactor = Reactor("eventflow-children", self._clock)
         self._pool = ThreadPool("eventflow-desk", self._clock)
-        self._output = OutputReader(self._clock)
         self._roster = Roster()
         # By folder and file: workflows of one file share the nursery that has imported it.
         self._nurses: dict[_Place, Nurse] = {}
@@ -78,6 +76,9 @@ class ProcessExecutor:
     ) -> None:
         self._spool.prepare()
         self._report = report
+        # Not before: who never starts has nothing open.
+        self._reactor = Reactor("eventflow-children", self._clock)
+        self._output = OutputReader(self._clock)
         self._means = Means(
             clock=self._clock,
             reactor=self._reactor,

@@ -34,7 +34,7 @@ MAX_DATA_KEY = 512
 # The log may allow larger events than the default; it has the last word on the size.
 _MAX_VALUE = 16 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SET_BY_THE_LOG = ("offset", "logged_at", "turn", "workflow_execution_id")
+_SET_BY_THE_LOG = ("offset", "logged_at", "turn", "workflow_execution_id", "hops")
 
 
 class AttemptContext(TaskContext):
@@ -138,7 +138,7 @@ class AttemptContext(TaskContext):
         }
         event = Event(key, value, **{**known, **fields})
         check_event(event, max_bytes=_MAX_VALUE)
-        return self._desk.emit(event)
+        return self._desk.emit(event, self._job.task_execution.id)
 
     def result(self, task_name: str) -> Any:
         execution = self._job.workflow_execution

@@ -171,7 +171,7 @@ class Ward:
         desk, reactor = self._means.desk, self._means.reactor
 
         def ask() -> None:
-            answer = serve(desk, call)
+            answer = serve(desk, call, self.job.task_execution.id)
             reactor.post(lambda: self._answered(answer))
 
         self._means.pool.run(ask)

@@ -31,6 +31,8 @@ class Event:
         offset: Place in the log, strictly increasing; 0 until the log has given one.
         logged_at: The log's own clock, aware UTC; `None` until the log has it.
         turn: Place in the order of deciding (S8); 0 until it is decided.
+        hops: How many starts by rules lie between it and an event from outside (S45); the log
+            gives it, nobody who emits.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Event:
     offset: int = field(default=0, kw_only=True)
     logged_at: datetime | None = field(default=None, kw_only=True)
     turn: int = field(default=0, kw_only=True)
+    hops: int = field(default=0, kw_only=True)
 
     def to_cloudevent(self) -> dict[str, Any]:
         """The event as CloudEvents 1.0 JSON (S7); `time` as RFC 3339 in UTC."""

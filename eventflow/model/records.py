@@ -158,6 +158,7 @@ class WorkflowExecution:
         reason: Why it ended as it did, or why it waits; may be empty.
         parent: The task of another execution that runs this one; `None` for any other (S40).
         stopping: Why it was to stop (S29): while it is being stopped, and once it has ended so.
+        hops: How many starts by rules lie between it and an event from outside (S45).
     """
 
     id: int
@@ -177,6 +178,7 @@ class WorkflowExecution:
     reason: str = ""
     parent: ParentLink | None = None
     stopping: str = ""
+    hops: int = 0
 
     @property
     def ended(self) -> bool:

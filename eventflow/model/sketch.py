@@ -76,6 +76,7 @@ def sketch_of(definition: dict[str, Any]) -> Workflow:
         completion=definition.get("completion", "auto"),
         timeout=definition.get("timeout_s"),
         max_active=definition.get("max_active", 16),
+        max_hops=definition.get("max_hops"),
         catchup=definition.get("catchup", "latest"),
         tags=definition.get("tags", ()),
         description=definition.get("description", ""),

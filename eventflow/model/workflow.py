@@ -30,10 +30,12 @@ from eventflow.model.settings import TaskSettings
 from eventflow.model.status import TaskAction, TaskStatus
 from eventflow.model.suggest import nearest
 from eventflow.model.workflow_settings import (
+    DEFAULT_MAX_HOPS,
     checked_catchup,
     checked_completion,
     checked_count,
     checked_grace,
+    checked_hops,
     checked_schedule,
     checked_seconds,
     checked_tags,
@@ -101,6 +103,8 @@ class Workflow(Pictured):
         catchup: What becomes of due times that passed while no scheduler ran (S33).
         misfire_grace: Seconds that a due time may be late and still be fired; by default 60 with
             `catchup="none"`, and any number with the others.
+        max_hops: How many starts by rules may follow one another, faster than one a minute (S45);
+            `None` for rules that are meant to go round.
     """
 
     def __init__(
@@ -114,6 +118,7 @@ class Workflow(Pictured):
         max_active: int = 16,
         catchup: Catchup | str = Catchup.LATEST,
         misfire_grace: float | None = None,
+        max_hops: int | None = DEFAULT_MAX_HOPS,
         tags: Iterable[str] = (),
         description: str = "",
     ) -> None:
@@ -127,6 +132,7 @@ class Workflow(Pictured):
         self.max_active = checked_count(name, max_active)
         self.catchup = checked_catchup(name, catchup)
         self.misfire_grace = checked_grace(name, self.catchup, misfire_grace)
+        self.max_hops = checked_hops(name, max_hops)
         self.tags = checked_tags(name, tags)
         self.description = description
         self.tasks: dict[str, Task] = {}
@@ -261,6 +267,7 @@ class Workflow(Pictured):
             "max_active": self.max_active,
             "catchup": self.catchup.value,
             "misfire_grace_s": self.misfire_grace and self.misfire_grace.total_seconds(),
+            "max_hops": self.max_hops,
             "tags": list(self.tags),
             "description": self.description,
             "tasks": [

@@ -7,6 +7,8 @@ from eventflow.errors import DefinitionError
 from eventflow.model.schedule import Catchup, Cron, Every, Schedule
 
 DEFAULT_MISFIRE_GRACE = timedelta(seconds=60)
+DEFAULT_MAX_HOPS = 32
+MAX_HOPS = 1_000_000
 
 
 def checked_schedule(name: str, schedule: object) -> Schedule | None:
@@ -45,6 +47,18 @@ def checked_count(name: str, count: int) -> int:
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise DefinitionError(f"workflow {name!r}: max_active is a number from 1, got {count!r}")
     return count
+
+
+def checked_hops(name: str, hops: int | None) -> int | None:
+    """How many starts by rules may follow one another (S45); `None` for any number."""
+    if hops is None:
+        return None
+    if not isinstance(hops, int) or isinstance(hops, bool) or not 1 <= hops <= MAX_HOPS:
+        raise DefinitionError(
+            f"workflow {name!r}: max_hops is a number from 1 to {MAX_HOPS}, or None for rules that "
+            f"may go round without end, got {hops!r}"
+        )
+    return hops
 
 
 def checked_tags(name: str, tags: Iterable[str]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from eventflow.core.judge import Answer, Ask, Writes, apart, recall
+from eventflow.core.asked import Writes, apart, asked_of, recall
+from eventflow.core.judge import Answer, Ask
 from eventflow.model.condition import Condition
 from eventflow.model.context import RuleContext
 from eventflow.model.event import Event
@@ -30,16 +31,16 @@ class Asking:
         self._told: set[tuple[str, str, str, int]] = set()
 
     def begin(self, turn: int, key: str, verdicts: list[Stored]) -> None:
-        """Be ready for the questions of a turn, which come in the order of then."""
+        """Be ready for the questions of a turn; of those of one rule the first comes first."""
         self._turn, self._key = turn, key
-        self._verdicts = verdicts[::-1]
+        self._verdicts = list(verdicts)
 
     def ask(
         self, condition: Condition, event: Event, context: RuleContext, snapshot: str
     ) -> Answer:
-        if not self._verdicts:
+        verdict = self._take(*asked_of(context))
+        if verdict is None:
             return Answer(False, _NOT_THEN)
-        verdict = self._verdicts.pop()
         writes: Writes = read(verdict["writes"])
         if self._again is not None:
             shadow, written = apart(context)
@@ -47,10 +48,17 @@ class Asking:
             self._found.asked += 1
             self._compare(verdict, writes, answer, written)
         recall(context, writes)
-        return Answer(bool(verdict["met"]), verdict["error"])
+        return Answer(bool(verdict["met"]), _fault_of(verdict))
+
+    def _take(self, execution_id: int | None, rule: str) -> Stored | None:
+        """What the condition of a rule said: a verdict may also be of one that is never asked."""
+        for place, verdict in enumerate(self._verdicts):
+            if (verdict["workflow_execution_id"], _rule_of(verdict)) == (execution_id, rule):
+                return self._verdicts.pop(place)
+        return None
 
     def _compare(self, verdict: Stored, writes: Writes, answer: Answer, written: Writes) -> None:
-        then = _said(bool(verdict["met"]), verdict["error"], writes)
+        then = _said(bool(verdict["met"]), _fault_of(verdict), writes)
         now = _said(answer.met, answer.error, written)
         # A traceback names files and lines, which may be others by now.
         if {**then, "error": bool(then["error"])} == {**now, "error": bool(now["error"])}:
@@ -72,6 +80,15 @@ class Asking:
                 now=now,
             )
         )
+
+
+def _fault_of(verdict: Stored) -> str:
+    """Why a condition had no answer; a verdict that is met says why it was not followed (S45)."""
+    return "" if verdict["met"] else str(verdict["error"])
+
+
+def _rule_of(verdict: Stored) -> str:
+    return f"{verdict['task'] or 'trigger'}/{verdict['rule']}"
 
 
 def _said(met: bool, error: str, writes: Writes) -> dict[str, Any]:

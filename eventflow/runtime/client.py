@@ -58,12 +58,13 @@ class Client:
         self._clock = clock
         self._ring = ring
 
-    def emit(self, key: str, value: Any = None, **fields: Any) -> Event:
+    def emit(self, key: str, value: Any = None, *, of_run: int = 0, **fields: Any) -> Event:
         """Append an event; returns it once it is committed, with its offset (S2).
 
         Args:
             key: Dotted tokens, not beginning with `eventflow.`.
             value: Strict JSON, at most 256 KiB.
+            of_run: Id of the run whose task emits it; 0 for whoever stands outside (S45).
             fields: `namespace`, `sender`, `id`, `time`, `attributes`, `workflow_execution_id`.
 
         Raises:
@@ -79,17 +80,18 @@ class Client:
                 f"event {key!r}: {error}; fields are namespace, sender, id, time, attributes, "
                 f"workflow_execution_id"
             ) from error
-        return self.append(event)
+        return self.append(event, of_run=of_run)
 
-    def append(self, event: Event) -> Event:
+    def append(self, event: Event, *, of_run: int = 0) -> Event:
         """Append a user's event as it is, with time and id drawn where they are missing."""
-        (committed,) = self.append_many([event])
+        (committed,) = self.append_many([event], of_run=of_run)
         return committed
 
-    def append_many(self, events: Sequence[Event]) -> list[Event]:
+    def append_many(self, events: Sequence[Event], *, of_run: int = 0) -> list[Event]:
         """Append events in one commit, all or none."""
         drawn = not any(event.id for event in events)
-        committed = self.store.append([self._complete(event) for event in events], drawn=drawn)
+        complete = [self._complete(event) for event in events]
+        committed = self.store.append(complete, drawn=drawn, of_run=of_run)
         self._ring()
         return committed
 

@@ -13,8 +13,8 @@ class StoreDesk:
         self._client = client
         self._store: Store = client.store
 
-    def emit(self, event: Event) -> Event:
-        return self._client.append(event)
+    def emit(self, event: Event, task_execution_id: int) -> Event:
+        return self._client.append(event, of_run=task_execution_id)
 
     def result_of(self, task_execution_id: int, index: tuple[int, ...] = ()) -> str | None:
         try:

@@ -105,8 +105,12 @@ class Engine:
         """
         found = [replace(report, counted=not clean) for report in self._executor.recover()]
         self._executor.start(StoreDesk(self.client), self._report, self._registry.operator)
-        loaded = self._store.load(self._registry.plan)
-        self._take_up(loaded, found, counted=not clean)
+        try:
+            loaded = self._store.load(self._registry.plan)
+            self._take_up(loaded, found, counted=not clean)
+        except BaseException:
+            self._executor.stop(0.0)
+            raise
         self._news.start()
         self._dispatcher.start()
         self._alarm.start()

@@ -1,26 +1,23 @@
 """Which executor a name means."""
 
-from pathlib import Path
-
 from eventflow.errors import EventflowError
 from eventflow.executors.port import Executor
 from eventflow.executors.processes import ProcessExecutor
 from eventflow.executors.threads import ThreadExecutor
+from eventflow.store.places import files_beside, path_of
 
 
-def executor_of(executor: str | Executor, files: Path | None, url: str) -> Executor:
-    """The executor of that name, or the object as it is.
-
-    Args:
-        files: The folder beside the store; `None` for memory.
-        url: The store's, for the processes that tasks start.
+def executor_of(executor: str | Executor, url: str) -> Executor:
+    """The executor of that name for the store of a URL, or the object as it is. Opens nothing.
 
     Raises:
+        StoreError: If no store can be opened by such a URL.
         EventflowError: If no executor has that name, or it cannot work with this store.
     """
     if not isinstance(executor, str):
         return executor
-    spool = files / "spool" if files is not None else None
+    path = path_of(url)
+    spool = files_beside(path) / "spool" if path is not None else None
     match executor:
         case "threads":
             return ThreadExecutor(spool, store_url=url)

@@ -33,13 +33,14 @@ def ask_here(condition: Condition, event: Event, context: RuleContext, snapshot:
 
 
 def log_failed(decisions: Iterable[Decision]) -> None:
-    """One line in the log for each condition that had no answer but an error (S13)."""
+    """One line in the log for each condition that failed (S13), or rule not followed (S45)."""
     for decision in decisions:
         for verdict in decision.verdicts:
             if verdict.error:
                 log.warning(
-                    "condition.failed workflow=%s task=%s rule=%s event=%s offset=%s error=%r "
+                    "%s workflow=%s task=%s rule=%s event=%s offset=%s error=%r "
                     "look_at='eventflow event failed --open'",
+                    "rule.not_followed" if verdict.met else "condition.failed",
                     verdict.workflow[1],
                     verdict.task or "-",
                     verdict.number,

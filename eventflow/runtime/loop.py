@@ -35,8 +35,8 @@ from eventflow.store.ports import Batch, Store
 
 log = logging.getLogger("eventflow")
 READ_LIMIT = 512
-# More turns than this in one batch, and the facts that are left go through the log: a loop of
-# rules is seen there, and stopped by whoever looks, instead of holding the scheduler for ever.
+# More turns than this in one batch, and the facts that are left go through the log: a long chain
+# of rules does not hold up what comes from outside. Where a circle of them ends, says S45.
 TURN_LIMIT = 20_000
 
 

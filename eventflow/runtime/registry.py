@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from eventflow.clock import Clock
+from eventflow.core.circles import circles_among, in_words
 from eventflow.core.decide import COMMAND
 from eventflow.core.plan import Plan, plan_of
 from eventflow.core.world import World
@@ -145,7 +146,19 @@ class Registry:
                 created_at=self._clock.now(),
             )
         )
-        return self._remember(workflow, snapshot, folder, entry)
+        plan = self._remember(workflow, snapshot, folder, entry)
+        self._warn_of_circles(workflow)
+        return plan
+
+    def _warn_of_circles(self, workflow: Workflow) -> None:
+        """Say it when the rules of a new workflow close a circle (S45)."""
+        if not workflow.triggers:
+            return
+        with self._lock:
+            known = {(plan.namespace, plan.name): plan.workflow for plan in self._plans.values()}
+        for circle in circles_among(known.values()):
+            if workflow in circle:
+                log.warning("workflow.circle name=%s reason=%r", workflow.name, in_words(circle))
 
     def _remember(self, workflow: Workflow, snapshot: str, folder: Path | None, entry: str) -> Plan:
         plan = plan_of(workflow, snapshot)

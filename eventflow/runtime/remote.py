@@ -95,7 +95,7 @@ class RemoteClient:
 
 
 def task_fields(remote: RemoteClient, *, broadcast: bool) -> dict[str, Any]:
-    """Scope and sender for a process that a task started: `EVENTFLOW_TASK_EXECUTION` names it.
+    """Scope, sender and run for a process of a task: `EVENTFLOW_TASK_EXECUTION` names it.
 
     Raises:
         NotFoundError: If the store does not know that task execution.
@@ -109,7 +109,11 @@ def task_fields(remote: RemoteClient, *, broadcast: bool) -> dict[str, Any]:
         raise NotFoundError(
             f"EVENTFLOW_TASK_EXECUTION={named!r} names no task execution of {remote.store.url}"
         )
-    fields: dict[str, Any] = {"namespace": execution.namespace, "sender": run.sender}
+    fields: dict[str, Any] = {
+        "namespace": execution.namespace,
+        "sender": run.sender,
+        "of_run": run.id,
+    }
     if not broadcast:
         fields["workflow_execution_id"] = execution.id
     return fields

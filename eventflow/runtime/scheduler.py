@@ -76,8 +76,8 @@ class Scheduler(Commanding[ExecutionHandle]):
         own_only: bool = False,
     ) -> None:
         settings = read_settings(store=store, condition_timeout=condition_timeout)
-        self._clock = clock or SystemClock()
-        self._program = program
+        self._clock, self._program = clock or SystemClock(), program
+        made = executor_of(executor, settings.store)
         self.store: Store = open_store(settings.store, clock=self._clock)
         self._guard, files = Guard(settings.condition_timeout), self.store.files
         self._bell = Bell(self.store)
@@ -87,7 +87,7 @@ class Scheduler(Commanding[ExecutionHandle]):
             bell=self._bell,
             clock=self._clock,
             registry=self._registry,
-            executor=executor_of(executor, files, self.store.url),
+            executor=made,
             ask=self._guard.ask,
             sender=self,
             own_only=own_only,

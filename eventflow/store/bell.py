@@ -3,6 +3,7 @@
 A ring says only "look". It may be lost without harm, so it never blocks and never raises; who
 waits looks every so often anyway. Each waiting process has a datagram socket in a folder of its
 user's, named by the database's device and inode; to ring is to send one byte to each of them.
+Who leaves it last takes the folder away.
 """
 
 import contextlib
@@ -22,6 +23,7 @@ from eventflow.store.ports import Store
 
 _RING = b"!"
 _MAX_FOLDER = 80
+_GONE_TRIES = 100
 _LOG = logging.getLogger("eventflow")
 
 
@@ -115,6 +117,9 @@ class Bell:
                     end.close()
             if self._folder is not None and self._name:
                 self._folder.joinpath(self._name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # somebody else waits there
+                    _own_folder(self._folder.parent)
+                    self._folder.rmdir()
 
     def _listen(self) -> None:
         """Bind the socket by which others wake this process; without it, it hears itself only."""
@@ -124,9 +129,7 @@ class Bell:
         ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         try:
-            _own_folder(self._folder.parent)
-            _own_folder(self._folder)
-            ear.bind(str(self._folder / name))
+            _bind(ear, self._folder, name)
         except OSError as error:
             ear.close()
             _LOG.warning("bell.deaf folder=%s reason=%r", self._folder, str(error))
@@ -165,6 +168,21 @@ def _folder_of(path: Path | None) -> Path | None:
         folders.insert(0, Path(runtime) / "eventflow" / name)
     # A socket's whole path has at most 104 bytes (macOS): a long folder would leave us deaf.
     return next((it for it in folders if len(os.fsencode(it)) <= _MAX_FOLDER), folders[-1])
+
+
+def _bind(ear: socket.socket, folder: Path, name: str) -> None:
+    """Give a socket its name in a folder of ours. Raises OSError where that cannot be."""
+    for tries in range(1, _GONE_TRIES + 1):
+        _own_folder(folder.parent)
+        try:
+            _own_folder(folder)
+            ear.bind(str(folder / name))
+        except (FileNotFoundError, FileExistsError):
+            # Whoever left it last took it away, just before we asked or just after.
+            if tries == _GONE_TRIES:
+                raise
+        else:
+            return
 
 
 def _own_folder(path: Path) -> None:

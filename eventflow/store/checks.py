@@ -7,6 +7,7 @@ of the code that writes. None of them holds more than a row at a time: grouping 
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from eventflow.model.status import ALIVE, BUSY, WORKFLOW_ENDED
 
@@ -71,6 +72,7 @@ def each(
         yield words.format(*row)
 
 
+@cache
 def with_statuses(question: str) -> str:
     """Put the statuses where a question names a set of them."""
     for name, statuses in _SETS.items():

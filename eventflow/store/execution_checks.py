@@ -164,6 +164,20 @@ def snapshots_are_kept(connection: sqlite3.Connection) -> Iterator[str]:
     )
 
 
+@check("S45", "An event's execution is one hop behind it, and within its limit", remedy=LOOK_AT_IT)
+def hops_follow_their_events(connection: sqlite3.Connection) -> Iterator[str]:
+    # Of an event that was judged again it counts from 0; retries and sub-executions have others'.
+    yield from each(
+        connection,
+        "execution {} has {} hops, its event {}, and its workflow allows {}",
+        "SELECT made.id, made.hops, event.hops, snapshot.definition ->> 'max_hops' most"
+        " FROM workflow_execution made JOIN event ON event.turn = made.trigger_turn"
+        " JOIN snapshot ON snapshot.hash = made.snapshot"
+        " WHERE made.execution_type = 'EVENT' AND made.retry_of IS NULL"
+        " AND (made.hops NOT IN (1, event.hops + 1) OR made.hops > most)",
+    )
+
+
 CHECKS = (
     ended_executions_hold_nothing,
     due_times_are_accounted_once,
@@ -174,4 +188,5 @@ CHECKS = (
     sub_executions_have_no_orders,
     nothing_is_left_of_what_is_gone,
     snapshots_are_kept,
+    hops_follow_their_events,
 )

@@ -93,6 +93,7 @@ def _row(change: ItemsCreated, number: int, origin: int | None) -> RunRow:
         parent=run.id,
         item=number,
         items=None,
+        hops=run.hops,
     )
 
 

@@ -218,7 +218,8 @@ def _items_of(kept: KeptItems, rows: list[RunRow], run: Run | None) -> Items:
             items.failed += 1
             items.fault = items.fault or (row.item, row.reason)
         elif status in ALIVE and status is not TaskStatus.INIT:
-            items.alive[row.id] = replace(run_of(row), inputs=inputs)
+            created_at = run.created_at if run is not None else None
+            items.alive[row.id] = replace(run_of(row), inputs=inputs, created_at=created_at)
     items.taken = frozenset(row.item for row in rows if row.taken_from is not None)
     return items
 

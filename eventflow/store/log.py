@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from eventflow.clock import Clock
 from eventflow.model.event import Event
+from eventflow.model.hops import calmed
 from eventflow.model.jsonvalue import read
 from eventflow.model.keys import RESERVED
 from eventflow.model.records import EventCount
@@ -33,6 +34,7 @@ from eventflow.store.queries import (
     FIND_SEEN,
     FIRST_USED,
     HAS_UNDECIDED,
+    HOPS_OF_RUN,
     NEWEST_OFFSET,
     NEWEST_TURN,
     OFFSET_AT,
@@ -61,15 +63,21 @@ class SqliteLog:
         self._writer = writer
         self._clock = clock
 
-    def append(self, events: Sequence[Event], *, drawn: bool = False) -> list[Event]:
+    def append(
+        self, events: Sequence[Event], *, drawn: bool = False, of_run: int = 0
+    ) -> list[Event]:
         if not events:
             return []
-        contents = [content_of(event) for event in events]
+        contents = [content_of(replace(event, hops=0)) for event in events]
         hashes = [] if drawn else [value_hash(event) for event in events]
 
         def write(connection: sqlite3.Connection) -> tuple[list[int], int | None]:
             check_retried(connection, events)
-            at = micros_of(self._clock.now())
+            now = self._clock.now()
+            at = micros_of(now)
+            hops = _hops_of(connection, of_run, now) if of_run else 0
+            if hops:
+                contents[:] = [(*content[:-1], hops) for content in contents]
             after = newest_offset(connection)
             if drawn:
                 placed = Placed([*range(after + 1, after + 1 + len(events))], [*range(len(events))])
@@ -95,7 +103,7 @@ class SqliteLog:
             # Some were there before: their own time and turn are in the log.
             return [self._event_at(*placed) for placed in zip(offsets, events, strict=True)]
         return [
-            event_of((offset, None, at, *content, None))
+            event_of((offset, None, at, *content[:-1], None, content[-1]))
             for offset, content in zip(offsets, contents, strict=True)
         ]
 
@@ -162,12 +170,14 @@ def content_of(event: Event) -> Content:
         micros_of(event.time),
         json_text(event.attributes) if event.attributes else None,
         event.workflow_execution_id,
+        event.hops,
     )
 
 
 def event_of(row: Sequence[Any]) -> Event:
     """An event from all columns of its row, as they are stored."""
-    offset, turn, logged_at, key, value, namespace, sender, id_, time, attributes, scope, _ = row
+    offset, turn, logged_at, key, value, namespace, sender, id_, time, attributes, *rest = row
+    scope, _, hops = rest
     return Event(
         key,
         read(value),
@@ -180,6 +190,7 @@ def event_of(row: Sequence[Any]) -> Event:
         offset=offset,
         logged_at=instant_of(logged_at),
         turn=turn or 0,
+        hops=hops,
     )
 
 
@@ -187,6 +198,12 @@ def newest_offset(connection: sqlite3.Connection) -> int:
     """The highest offset given so far, also of events that are gone."""
     row = connection.execute(NEWEST_OFFSET).fetchone()
     return row[0] if row is not None else 0
+
+
+def _hops_of(connection: sqlite3.Connection, run_id: int, now: datetime) -> int:
+    """What an event of a task carries (S45); an item's are those of its run."""
+    row = connection.execute(HOPS_OF_RUN, (run_id,)).fetchone()
+    return calmed(row[0], instant_of(row[1]), now) if row is not None else 0
 
 
 def _finder(connection: sqlite3.Connection) -> Callable[[DedupKey], Seen | None]:

@@ -8,12 +8,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from eventflow.clock import Clock
 from eventflow.core.plan import Plan
 from eventflow.errors import LeaseLostError, StoreBusyError, StoreError, StoreRefusedError
 from eventflow.model.event import Event
+from eventflow.model.hops import calmed
 from eventflow.model.jsonvalue import read
 from eventflow.model.status import ALIVE, WORKFLOW_ENDED
 from eventflow.store.cut import Cut, Manner, Pruned
@@ -54,12 +56,16 @@ class MemoryStore(MemoryReads):
     def close(self) -> None:
         """Nothing to give back; what was kept stays as long as the store itself."""
 
-    def append(self, events: Sequence[Event], *, drawn: bool = False) -> list[Event]:
+    def append(
+        self, events: Sequence[Event], *, drawn: bool = False, of_run: int = 0
+    ) -> list[Event]:
         values = [read(json_text(event.value)) for event in events]
         hashes = [] if drawn else [value_hash(event) for event in events]
         shelves = self._shelves
         with self._lock:
             at = self._clock.now()
+            run = shelves.runs.get(of_run)
+            hops = calmed(run.hops, run.created_at, at) if run is not None else 0
             if drawn:
                 offsets = list(
                     range(len(shelves.events) + 1, len(shelves.events) + 1 + len(events))
@@ -68,7 +74,8 @@ class MemoryStore(MemoryReads):
             else:
                 offsets, fresh = place(events, hashes, shelves.seen.get, after=len(shelves.events))
             for number in fresh:
-                event = relogged(events[number], values[number], offsets[number], at, 0)
+                event = replace(events[number], hops=hops)
+                event = relogged(event, values[number], offsets[number], at, 0)
                 shelves.put_event(event)
                 key = dedup_key(event)
                 if key is not None and not drawn:

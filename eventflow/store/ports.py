@@ -78,16 +78,16 @@ class Loaded:
 class EventLog(Protocol):
     """The one log."""
 
-    def append(self, events: Sequence[Event], *, drawn: bool = False) -> list[Event]:
-        """Commit events; return them with offset and `logged_at` (S2).
+    def append(
+        self, events: Sequence[Event], *, drawn: bool = False, of_run: int = 0
+    ) -> list[Event]:
+        """Commit events, well formed; return them with offset and `logged_at` (S2).
 
-        Events carry `time` and `id` already, and are well formed. One whose (namespace, sender, id)
-        was appended before is not written again: the first one is returned in its place (S3).
-        Callers that come at the same time share a commit.
+        One whose (namespace, sender, id) was there before is returned as it was (S3).
 
         Args:
-            drawn: The ids were drawn a moment ago for these very events, so no earlier one can
-                have them and none need be remembered.
+            drawn: The ids were drawn a moment ago: no earlier one can have them.
+            of_run: Id of the run whose task says it: the events have its hops (S45), others none.
 
         Raises:
             DuplicateEventError: If the value differs from the first one's. Nothing is written.

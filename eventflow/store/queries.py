@@ -52,6 +52,7 @@ BUSY_IN_POOLS = text_of(
 # SQLite keeps the highest offset ever given, also when its event is gone.
 NEWEST_OFFSET = "SELECT seq FROM sqlite_sequence WHERE name = 'event'"
 
+HOPS_OF_RUN = text_of(select(_RUN.c.hops, _RUN.c.created_at).where(_RUN.c.id == bindparam("run")))
 FIND_SEEN = text_of(
     select(_DEDUP.c.offset, _DEDUP.c.value_hash).where(
         _DEDUP.c.namespace == bindparam("space"),

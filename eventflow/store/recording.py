@@ -48,6 +48,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "attributes",
         "workflow_execution_id",
         "decided_at",
+        "hops",
     ),
     "decision": DecisionRow._fields,
     "verdict": VerdictRow._fields,
@@ -158,6 +159,7 @@ def stored_event(event: Event, decided_at: datetime | None) -> Stored:
         "attributes": event.attributes,
         "workflow_execution_id": event.workflow_execution_id,
         "decided_at": micros_of(decided_at),
+        "hops": event.hops,
     }
 
 
@@ -175,6 +177,8 @@ def event_in(row: Stored) -> Event:
         workflow_execution_id=row["workflow_execution_id"],
         offset=row["offset"] if was_logged else 0,
         logged_at=instant_of(row["logged_at"]) if was_logged else None,
+        # A recording of before there were any has none.
+        hops=row.get("hops", 0),
     )
 
 

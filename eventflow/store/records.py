@@ -56,6 +56,7 @@ def execution_of(
         reason=row.reason,
         parent=_parent_of(row),
         stopping=row.stopping,
+        hops=row.hops,
     )
 
 
@@ -258,4 +259,6 @@ def run_of(row: RunRow) -> Run:
         timed_out=bool(row.timed_out),
         parent=row.parent,
         item=row.item,
+        hops=row.hops,
+        created_at=row.created_at,
     )

@@ -43,6 +43,7 @@ class ExecutionRow(NamedTuple):
     parent_task: str
     parent_task_execution_id: int
     parent_attempt: int
+    hops: int
 
 
 class ExecutionUpdate(NamedTuple):
@@ -88,6 +89,7 @@ class RunRow(NamedTuple):
     parent: int
     item: int
     items: str | None
+    hops: int
 
 
 class RunUpdate(NamedTuple):

@@ -20,7 +20,7 @@ from eventflow.store.columns import Table
 
 # Stamped into the header: "evfw", and the version of the tables: another one for other tables.
 APPLICATION_ID = 0x65766677
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _MODULES = (tables, data_tables)
 _HEADER_BYTES = 100

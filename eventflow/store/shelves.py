@@ -183,6 +183,7 @@ def relogged(event: Event, value: Any, offset: int, at: datetime | None, turn: i
         offset=offset,
         logged_at=at,
         turn=turn,
+        hops=event.hops,
     )
 
 

@@ -25,6 +25,8 @@ from eventflow.store.columns import Instant, Table, one_of
 OUTSIDE = f"(key < '{RESERVED}' OR key >= '{RESERVED[:-1]}/')"
 # Executions that have not ended; in these words SQLite uses their index.
 LIVE = one_of("status", frozenset(WorkflowStatus) - WORKFLOW_ENDED)
+# Of a column that came later: what the rows have that were there before it.
+NONE_YET = {"server_default": text("0")}
 
 
 class EventTable(Table, table=True):
@@ -61,6 +63,7 @@ class EventTable(Table, table=True):
     attributes: str | None = Field(sa_type=Text)
     workflow_execution_id: int | None = Field(sa_type=BigInteger)
     decided_at: datetime | None = Field(sa_type=Instant)
+    hops: int = Field(sa_column_kwargs=NONE_YET)
 
 
 class DedupTable(Table, table=True):
@@ -143,6 +146,7 @@ class WorkflowExecutionTable(Table, table=True):
     parent_task: str = Field(sa_type=Text)
     parent_task_execution_id: int = Field(sa_type=BigInteger)
     parent_attempt: int
+    hops: int = Field(sa_column_kwargs=NONE_YET)
 
 
 class TaskExecutionTable(Table, table=True):
@@ -196,6 +200,7 @@ class TaskExecutionTable(Table, table=True):
     parent: int = Field(sa_type=BigInteger)
     item: int
     items: str | None = Field(sa_type=Text)
+    hops: int = Field(sa_column_kwargs=NONE_YET)
 
 
 class TaskHistoryTable(Table, table=True):

@@ -70,6 +70,7 @@ class TouchedExecution:
             parent.task_name,
             parent.task_execution_id,
             parent.attempt,
+            record.hops,
         )
 
     def update(self) -> ExecutionUpdate:
@@ -126,6 +127,7 @@ class TouchedRun:
             run.parent,
             run.item,
             self.items,
+            run.hops,
         )
 
     def update(self) -> RunUpdate:
@@ -176,6 +178,7 @@ def taken_over_row(change: RunTakenOver) -> RunRow:
         parent=0,
         item=-1,
         items=None,
+        hops=run.hops,
     )
 
 

@@ -5,11 +5,12 @@ import os
 import select
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-SCRIPT = Path(sys.executable).with_name("eventflow")
+import programs
+from programs import SCRIPT
+
 PATIENCE_S = 30.0
 
 FILES = {
@@ -76,14 +77,11 @@ class Shell:
 
     def __call__(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
-        return subprocess.run(
-            [SCRIPT, *map(str, arguments)],
+        return programs.run(
+            [SCRIPT, *arguments],
             cwd=self.folder,
             env=self.environment | environment,
-            capture_output=True,
-            text=True,
             timeout=PATIENCE_S * 2,
-            check=False,
         )
 
     def json(self, *arguments: object) -> Any:
@@ -101,12 +99,11 @@ class Shell:
     def begin(self, *arguments: object) -> "Program":
         """Start a command that goes on."""
         return Program(
-            subprocess.Popen(
-                [SCRIPT, *map(str, arguments)],
+            programs.begin(
+                [SCRIPT, *arguments],
                 cwd=self.folder,
                 env=self.environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                text=False,
                 start_new_session=True,
             )
         )
@@ -128,7 +125,7 @@ class Fifo:
 class Program:
     """A command that is running."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: programs.Running) -> None:
         self.process = process
         self._rest = b""
 

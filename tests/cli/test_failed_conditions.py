@@ -20,7 +20,8 @@ orders.trigger_on_condition(OverTheLimit(["orders.*"]))
 """
 
 
-def test_what_failed_is_listed_mended_and_asked_again(shell: Shell) -> None:
+@pytest.mark.fault("F39")
+def test_f39_what_failed_is_listed_mended_and_asked_again(shell: Shell) -> None:
     (shell.folder / "limited.py").write_text(LIMITED)
     with shell.begin("serve", "limited.py") as serve:
         serve.line("ready")

@@ -65,6 +65,31 @@ def test_a_registered_workflow_is_drawn_as_its_file_is(filled: Shell) -> None:
     assert ElementTree.fromstring(drawn).tag.endswith("svg")  # noqa: S314  drawn by us
 
 
+CIRCLE = """
+from eventflow import BashOperator, Workflow
+
+with Workflow("ping") as ping:
+    BashOperator("work", bash_command="true")
+ping.trigger_on_event("eventflow.workflow.pong.success")
+with Workflow("pong", max_hops=7) as pong:
+    BashOperator("work", bash_command="true")
+pong.trigger_on_event("eventflow.task.ping.work.success")
+"""
+
+
+@pytest.mark.rule("S45")
+@pytest.mark.fault("F41")
+def test_f41_check_warns_of_rules_that_go_round_in_a_circle(shell: Shell) -> None:
+    (shell.folder / "circle.py").write_text(CIRCLE)
+
+    done = shell("check", "circle.py")
+
+    assert done.returncode == 0
+    assert "warning: rules go round in a circle: ping -> pong -> ping" in done.stdout
+    assert "ends after 7 starts (max_hops)" in done.stdout
+    assert "2 workflow(s) in order, 1 warning(s)" in done.stdout
+
+
 @pytest.mark.rule("S29", "S42")
 def test_check_shows_rules_and_due_times_and_warns_of_what_can_never_start(shell: Shell) -> None:
     (shell.folder / "nightly.py").write_text(SCHEDULED)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from cli_shell import Shell
+from programs import SCRIPT
 
 from eventflow.cli.main import COMMANDS
 
@@ -37,7 +38,9 @@ def test_help_is_there_before_one_has_looked_up(shell: Shell) -> None:
     taken = []
     for _ in range(5):
         begin = cpu_of_children()
-        done = shell("--help")
+        done = subprocess.run(
+            [SCRIPT, "--help"], env=shell.environment, capture_output=True, text=True, check=False
+        )
         taken.append(cpu_of_children() - begin)
     # Of its processor, and the best of five: the machine may be busy with other tests.
     assert min(taken) < 0.3

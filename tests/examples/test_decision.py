@@ -7,10 +7,12 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
+import programs
 import pytest
 from test_examples import EXAMPLES, promised
 
@@ -27,12 +29,8 @@ STEPS = ["cities", "scenarios", "solve", "shortlist", "improve", "choose", "repo
 
 def decide(folder: Path, *options: object) -> str:
     """Run the example in a folder; returns what it printed."""
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / "decision.py", *map(str, options)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
+    done = programs.run(
+        [sys.executable, EXAMPLES / "decision.py", *options], cwd=folder, timeout=DEADLINE_S
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -53,8 +51,36 @@ def few_scenarios(monkeypatch: pytest.MonkeyPatch, folder: Path, diesel: float =
     return decision.Decision(input=diesel, threads=os.cpu_count() or 1).run()
 
 
-def test_every_scenario_is_solved_once_and_the_cheapest_is_chosen(tmp_path: Path) -> None:
-    output = decide(tmp_path)
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One run of the example, with a platform to tell it to.
+
+    Attributes:
+        line: What the platform has printed when the run had ended.
+        page: What the platform shows then.
+    """
+
+    folder: Path
+    output: str
+    line: str
+    page: str
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Decided:
+    folder = tmp_path_factory.mktemp("decided")
+    with platform() as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[0]
+        output = decide(folder, "--uplink", url)
+        line = process.stdout.readline().strip()
+        with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:  # noqa: S310  # ours
+            page = answer.read().decode()
+    return Decided(folder, output, line, page)
+
+
+def test_every_scenario_is_solved_once_and_the_cheapest_is_chosen(decided: Decided) -> None:
+    output, tmp_path = decided.output, decided.folder
 
     solved = re.findall(r"^solved (.+): ([\d,]+) EUR", output, re.MULTILINE)
     assert len(solved) == len({scenario for scenario, _ in solved}) == 18
@@ -117,8 +143,8 @@ def test_dear_diesel_makes_every_plan_dearer(
     assert all(one < other for one, other in zip(before, after, strict=True))
 
 
-@pytest.fixture
-def platform() -> Iterator[Any]:
+@contextmanager
+def platform() -> "Iterator[subprocess.Popen[str]]":
     """The platform that is shipped with the examples, beside what follows."""
     with subprocess.Popen(
         [sys.executable, EXAMPLES / "local_platform.py", "0"], stdout=subprocess.PIPE, text=True
@@ -132,15 +158,8 @@ def platform() -> Iterator[Any]:
             process.kill()
 
 
-def test_a_platform_shows_the_decision(tmp_path: Path, platform: Any) -> None:
-    url = platform.stdout.readline().split()[0]
-
-    output = decide(tmp_path, "--uplink", url)
-
+def test_a_platform_shows_the_decision(decided: Decided) -> None:
     ended = ", ".join(f"{name} SUCCESS" for name in STEPS)
-    assert platform.stdout.readline().strip() == f"Decision 1 ended SUCCESS: {ended}"
-    with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:  # noqa: S310  # ours
-        page = answer.read().decode()
-    assert "<h2>Decision 1: SUCCESS</h2>" in page
-    assert re.search(r"<td>1_choose_1</td>.*?<td>1_solve_1, 1_improve_1</td>", page)
-    check_told(output)
+    assert decided.line == f"Decision 1 ended SUCCESS: {ended}"
+    assert "<h2>Decision 1: SUCCESS</h2>" in decided.page
+    assert re.search(r"<td>1_choose_1</td>.*?<td>1_solve_1, 1_improve_1</td>", decided.page)

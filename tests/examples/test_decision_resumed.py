@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+import programs
 import pytest
 from test_examples import EXAMPLES, promised
 
@@ -58,14 +59,8 @@ class Killed:
     def store(self) -> RemoteClient:
         return RemoteClient(f"sqlite:///{self.folder / 'decision.db'}")
 
-    def _begin(self) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, SCRIPT, "decide"],
-            cwd=self.folder.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def _begin(self) -> programs.Running:
+        return programs.begin([sys.executable, SCRIPT, "decide"], cwd=self.folder.parent)
 
 
 def finished(remote: RemoteClient, task: str) -> set[str]:
@@ -85,7 +80,9 @@ def finished(remote: RemoteClient, task: str) -> set[str]:
 
 
 @pytest.mark.rule("S43")
-@pytest.mark.parametrize(("task", "times"), [("solve", 4), ("improve", 1)])
+@pytest.mark.parametrize(
+    ("task", "times"), [("solve", 4), pytest.param("improve", 1, marks=pytest.mark.long)]
+)
 def test_a_killed_flow_goes_on_from_its_last_finished_items(
     tmp_path: Path, task: str, times: int
 ) -> None:

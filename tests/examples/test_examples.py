@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 
 from eventflow import Workflow
@@ -40,13 +41,8 @@ class Shell:
 
     def do(self, *command: object, code: int = 0) -> str:
         """Run `eventflow COMMAND` to its end; returns what it printed."""
-        done = subprocess.run(
-            [EVENTFLOW, *map(str, command)],
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
+        done = programs.run(
+            [EVENTFLOW, *command], cwd=self.folder, env=self._environment, timeout=DEADLINE_S
         )
         assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -62,13 +58,11 @@ class Shell:
     @contextmanager
     def begin(self, *command: object) -> Iterator["Running"]:
         """Run `eventflow COMMAND` beside what follows."""
-        process = subprocess.Popen(
-            [EVENTFLOW, *map(str, command)],
+        process = programs.begin(
+            [EVENTFLOW, *command],
             cwd=self.folder,
             env={**self._environment, "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
         # A killed process ends its output, so that who waits for a line does not wait for ever.
         watchdog = threading.Timer(DEADLINE_S, process.kill)
@@ -84,7 +78,7 @@ class Shell:
 class Running:
     """A command that goes on."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: programs.Running) -> None:
         self._process = process
         self._seen = ""
 
@@ -322,6 +316,7 @@ def test_a_fast_stream_is_learned_to_its_end(shell: Shell, pace: float) -> None:
     assert re.search(r"the model of \d+ batches reads \d+\.\d% of the unseen digits", output)
 
 
+@pytest.mark.long
 def test_the_demo_reaches_its_accuracy_and_says_how_to_look_further(tmp_path: Path) -> None:
     demo = subprocess.run(
         [sys.executable, EXAMPLES / "demo.py"],

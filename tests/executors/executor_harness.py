@@ -34,7 +34,7 @@ class MemoryDesk:
         self.data: dict[tuple[int, str], str] = {}
         self.draws: dict[tuple[int, str], str] = {}
 
-    def emit(self, event: Event) -> Event:
+    def emit(self, event: Event, task_execution_id: int) -> Event:
         with self._changed:
             if event.id and any(known.id == event.id for known in self.events):
                 raise DuplicateEventError(f"event {event.key!r}: id {event.id!r} was taken")

@@ -20,8 +20,8 @@ def tell(*words: object) -> None:
 
 
 class PrintingDesk(MemoryDesk):
-    def emit(self, event: Event) -> Event:
-        logged = super().emit(event)
+    def emit(self, event: Event, task_execution_id: int) -> Event:
+        logged = super().emit(event, task_execution_id)
         tell(event.key, *event.value)
         return logged
 

@@ -445,8 +445,17 @@ def test_an_unknown_task_is_refused(harness: Harness) -> None:
     assert not report.retryable
 
 
-def test_a_thousand_attempts_all_end_once(harness: Harness) -> None:
-    jobs = [harness.job("give", log_path=None) for _ in range(1000)]
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("threads", 1000),
+        ("processes", 200),
+        pytest.param("processes", 1000, marks=pytest.mark.long),
+    ],
+)
+def test_many_attempts_all_end_once(make: Make, kind: str, count: int) -> None:
+    harness = make(kind)
+    jobs = [harness.job("give", log_path=None) for _ in range(count)]
 
     for job in jobs:
         harness.executor.submit(job)
@@ -455,4 +464,4 @@ def test_a_thousand_attempts_all_end_once(harness: Harness) -> None:
         harness.executor.confirm(job.key)
 
     ends = [report for report in harness.reports if report.kind is SUCCESS]
-    assert len(ends) == len({report.key for report in ends}) == 1000
+    assert len(ends) == len({report.key for report in ends}) == count

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import flow_programs
+import programs
 import pytest
 
 from eventflow import Scheduler, WorkflowStatus, current_context
@@ -19,13 +20,8 @@ PROGRAM = "import flow_programs; flow_programs.main()"
 
 
 def run_program(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder), *flags],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    return programs.run(
+        [sys.executable, "-c", PROGRAM, folder, *flags], cwd=Path(__file__).parent, timeout=60
     )
 
 

@@ -120,6 +120,11 @@ def test_a_workflow_without_a_task_is_not_valid() -> None:
         ("max_active", 0, ("max_active is a number from 1",)),
         ("max_active", True, ("max_active",)),
         ("max_active", 1.5, ("max_active",)),
+        ("max_hops", 0, ("max_hops is a number from 1 to 1000000, or None",)),
+        ("max_hops", True, ("max_hops",)),
+        ("max_hops", 2.0, ("max_hops",)),
+        ("max_hops", "32", ("max_hops",)),
+        ("max_hops", 1_000_001, ("max_hops",)),
         ("timeout", 0, ("timeout is seconds over 0",)),
         ("timeout", "60", ("timeout",)),
         ("timeout", float("inf"), ("timeout",)),
@@ -168,7 +173,15 @@ def full(**changes: Any) -> Workflow:
 
 
 def _workflow(told: dict[str, Any], changes: dict[str, Any]) -> Workflow:
-    own = ("completion", "timeout", "max_active", "catchup", "misfire_grace", "description")
+    own = (
+        "completion",
+        "timeout",
+        "max_active",
+        "max_hops",
+        "catchup",
+        "misfire_grace",
+        "description",
+    )
     return Workflow(
         told["name"],
         told["namespace"],
@@ -188,6 +201,8 @@ CHANGES: list[dict[str, Any]] = [
     {"completion": "manual"},
     {"timeout": 60},
     {"max_active": 1},
+    {"max_hops": 33},
+    {"max_hops": None},
     {"catchup": "all"},
     {"catchup": Catchup.NONE},
     {"misfire_grace": 5},

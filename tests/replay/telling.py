@@ -46,7 +46,8 @@ def tell(scheduler: Recorder, flows: Path) -> None:
     scheduler.register_file(flows / "clocks.py")
     scheduler.register_file(flows / "garden.py")
     scheduler.register_file(flows / "fleet.py")
-    parts = (busy_day, downtime, rules_at_odds, other_snapshot, garden, fleet, ends)
+    scheduler.register_file(flows / "echoes.py")
+    parts = (busy_day, downtime, rules_at_odds, other_snapshot, garden, echoes, fleet, ends)
     for part in parts:
         part(scheduler, flows)
 
@@ -223,6 +224,25 @@ def fleet(scheduler: Recorder, flows: Path) -> None:
         stopped = scheduler.run("fleet")
         scheduler.advance(seconds=10)
     scheduler.stop_workflow(stopped, "enough")  # the other is half way when the story ends
+
+
+def echoes(scheduler: Recorder, flows: Path) -> None:
+    """Rules that go round: refused at the cap, followed again on request, let go on when calm."""
+    scheduler.run("echo")
+    for after in (30, 61, 61, 61, 61, 1, 1):
+        scheduler.outcome("ding", SUCCESS, after=after)
+    rings = scheduler.run("ring")
+    scheduler.emit("bell.pulled")
+    scheduler.advance(minutes=3)
+    scheduler.restart_scheduler()
+    scheduler.advance(minutes=3)
+    ding = scheduler.execution(rings).tasks[-1]
+    scheduler.emit("bell.pulled", sender=ding.sender, of_run=ding.id)
+    failed = scheduler.store.verdicts(failed=True, unanswered=True, workflow=("default", "echo"))
+    scheduler.rejudge(failed[0].event_offset)
+    failed = scheduler.store.verdicts(rings.id, failed=True, unanswered=True)
+    scheduler.rejudge(failed[0].event_offset)
+    scheduler.stop_workflow(rings)
 
 
 def ends(scheduler: Recorder, flows: Path) -> None:

@@ -80,6 +80,7 @@ def test_a_story_that_is_told_today_replays_equal_and_has_much_in_it(tmp_path: P
         "ItemsFailedError",
     }
     check_maps(path)
+    check_echoes(path)
     assert set(said(path, "schedule_firing", "reason")) == {"", "paused", "catchup", "misfire"}
     assert set(said(path, "workflow", "namespace")) == {"default", "other"}
     assert set(said(path, "event", "key")) >= {
@@ -108,6 +109,17 @@ def check_maps(path: Path) -> None:
     assert {len(counts) for counts in levels} == {1, 2}
     assert [0] in levels
     assert any(isinstance(counts[-1], list) for counts in levels)
+
+
+def check_echoes(path: Path) -> None:
+    """Rules went round in a circle: of workflows and of tasks; some of it began anew (S45)."""
+    for table in ("event", "workflow_execution", "task_execution"):
+        assert {row["hops"] for row in rows_of(path, table, lambda row: True)} >= {0, 1, 2, 3}
+    refused = rows_of(path, "verdict", lambda row: row["error"].startswith("HopLimitError"))
+    assert {row["task"] for row in refused} >= {"", "ding", "dong"}
+    assert {row["met"] for row in refused} == {True}
+    again = rows_of(path, "verdict", lambda row: row["of_turn"] in {one["turn"] for one in refused})
+    assert {row["task"] for row in again} == {"", "dong"}
 
 
 def rows_of(
@@ -175,18 +187,25 @@ def test_what_is_kept_of_an_item_is_compared(
     assert {one.what.removeprefix("rows of ") for one in found.differences} == {table}
 
 
-@pytest.mark.rule("S9", "S43")
-def test_a_recording_of_before_there_were_items_is_compared_in_the_columns_that_it_has(
-    tmp_path: Path,
+@pytest.mark.rule("S9", "S43", "S45")
+@pytest.mark.parametrize(
+    ("table", "new"),
+    [
+        ("task_execution", ("parent", "item", "items")),
+        ("workflow_execution", ("hops",)),
+        ("task_execution", ("hops",)),
+    ],
+)
+def test_a_recording_of_before_there_were_some_columns_is_compared_in_those_that_it_has(
+    tmp_path: Path, table: str, new: tuple[str, ...]
 ) -> None:
-    new = ("parent", "item", "items")
     lines = [json.loads(line) for line in RECORDINGS[-1].read_text().splitlines()]
-    columns = lines[0]["columns"]["task_execution"]
+    columns = lines[0]["columns"][table]
     kept = [number for number, column in enumerate(columns) if column not in new]
-    lines[0]["columns"]["task_execution"] = [columns[number] for number in kept]
+    lines[0]["columns"][table] = [columns[number] for number in kept]
     for line in lines:
-        if "task_execution" in line:
-            line["task_execution"] = [line["task_execution"][number] for number in kept]
+        if table in line:
+            line[table] = [line[table][number] for number in kept]
     path = tmp_path / "earlier.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 

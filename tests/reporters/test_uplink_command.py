@@ -2,11 +2,11 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 from local_platform import LocalPlatform, hangs
 
@@ -30,15 +30,8 @@ def shell(tmp_path: Path) -> Any:
     (tmp_path / "flow.py").write_text(FLOW)
     kept = {name: text for name, text in os.environ.items() if not name.startswith("EVENTFLOW_")}
 
-    def begin(*command: str, **environment: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [EVENTFLOW, *command],
-            cwd=tmp_path,
-            env={**kept, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def begin(*command: str, **environment: str) -> programs.Running:
+        return programs.begin([EVENTFLOW, *command], cwd=tmp_path, env={**kept, **environment})
 
     return begin
 

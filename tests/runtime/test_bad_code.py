@@ -2,12 +2,12 @@
 
 import json
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import programs
 import pytest
 
 from eventflow import Scheduler
@@ -177,12 +177,8 @@ def test_after_three_that_hang_the_conditions_of_the_workflow_are_suspended_and_
 def serve(tmp_path: Path) -> Iterator[RemoteClient]:
     """`eventflow serve` of the bad file in a process of its own, and a client beside it."""
     with (tmp_path / "serve.log").open("w") as log:
-        process = subprocess.Popen(
-            [EVENTFLOW, "serve", str(FLOW), "--store", url(tmp_path)],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
+        process = programs.begin(
+            [EVENTFLOW, "serve", FLOW, "--store", url(tmp_path)], cwd=tmp_path, stderr=log.fileno()
         )
     assert process.stdout is not None
     while "ready" not in (line := process.stdout.readline()):
@@ -215,13 +211,10 @@ def test_serve_outlives_all_of_it(serve: RemoteClient, tmp_path: Path) -> None:
 
 
 def test_run_ends_by_itself_and_says_what_failed(tmp_path: Path) -> None:
-    done = subprocess.run(
+    done = programs.run(
         [EVENTFLOW, "run", f"{FLOW}:bad", "--store", url(tmp_path)],
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
         timeout=SOON_S * 2,
-        check=False,
     )
 
     assert done.returncode == 1, done.stderr

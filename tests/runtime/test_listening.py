@@ -11,6 +11,7 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 
+import programs
 import pytest
 
 import eventflow
@@ -54,14 +55,13 @@ def in_thread(news: Iterator[Event]) -> "queue.SimpleQueue[Event | BaseException
     return heard
 
 
-def other(code: str, store: str) -> "subprocess.Popen[str]":
+def other(code: str, store: str) -> programs.Running:
     """Another Python process beside the store."""
-    return subprocess.Popen(
+    return programs.begin(
         [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "EVENTFLOW_STORE": store},
+        stdin=subprocess.PIPE,
+        stderr=None,
     )
 
 
@@ -320,7 +320,7 @@ def test_listening_to_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.rule("S2", "S3")
 def test_one_client_shared_by_threads_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    threads, each = 8, 5_000
+    threads, each = 8, 1_000
     offsets: dict[str, list[int]] = {f"t{number}": [] for number in range(threads)}
     with RemoteClient(url(tmp_path), create=True) as remote:
 

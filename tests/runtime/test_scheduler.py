@@ -3,12 +3,12 @@
 import asyncio
 import os
 import queue
-import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 
 from eventflow import (
@@ -173,11 +173,9 @@ def test_an_event_from_another_process_wakes_the_loop(tmp_path: Path) -> None:
         handle = scheduler.run(workflow)
         assert handle.id
         code = "import eventflow; print(eventflow.emit('from.outside', {'n': 7}).offset)"
-        emitted = subprocess.run(
+        emitted = programs.run(
             [sys.executable, "-c", code],
             env={**os.environ, "EVENTFLOW_STORE": url(tmp_path)},
-            capture_output=True,
-            text=True,
             check=True,
         )
         # The safety net looks every 30 s only: what comes sooner was rung for.

@@ -215,7 +215,8 @@ def test_state_is_private_to_its_rule_unless_it_is_shared() -> None:
 
 
 @pytest.mark.rule("S13")
-def test_a_condition_that_raises_is_a_failed_verdict_and_stops_no_other_rule() -> None:
+@pytest.mark.fault("F39")
+def test_f39_a_condition_that_raises_is_a_failed_verdict_and_stops_no_other_rule() -> None:
     class Broken(Condition):
         def is_met(self, event: Event, context: RuleContext) -> bool:
             raise ValueError("no")

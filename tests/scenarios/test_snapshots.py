@@ -19,7 +19,8 @@ def version(key: str, *, trigger: str = "begin", task: str = "a", **settings: in
 
 
 @pytest.mark.rule("S41")
-def test_a_running_execution_keeps_its_rules_and_a_new_one_takes_the_newest() -> None:
+@pytest.mark.fault("F43")
+def test_f43_a_running_execution_keeps_its_rules_and_a_new_one_takes_the_newest() -> None:
     scheduler = VirtualScheduler(version("old"))
     before = scheduler.run()
     scheduler.register(version("new"))

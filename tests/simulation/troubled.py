@@ -35,8 +35,10 @@ class TroubledStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    def append(self, events: Sequence[Event], *, drawn: bool = False) -> list[Event]:
-        return self._write("append", lambda: self._inner.append(events, drawn=drawn))
+    def append(
+        self, events: Sequence[Event], *, drawn: bool = False, of_run: int = 0
+    ) -> list[Event]:
+        return self._write("append", lambda: self._inner.append(events, drawn=drawn, of_run=of_run))
 
     def undecided(self, limit: int) -> list[Event]:
         if self._fates.strikes("read: error"):

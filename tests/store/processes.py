@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+import programs
+
 HERE = Path(__file__).parent
 BEGIN = """
 import sys, threading
@@ -26,12 +28,11 @@ class Other:
     """A Python process that runs `code` with `store` open, and ends with the test."""
 
     def __init__(self, url: str, code: str, environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
+        self.process = programs.begin(
             [sys.executable, "-c", BEGIN + code, url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
             env={**environment, "PYTHONPATH": f"{HERE}:{HERE.parent.parent}"},
+            stdin=subprocess.PIPE,
+            stderr=None,
         )
 
     def __enter__(self) -> "Other":

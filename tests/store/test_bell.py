@@ -142,7 +142,25 @@ def test_sockets_are_their_owners_alone_and_go_when_the_bell_does(
 
     bell.close()
 
-    assert sockets(runtime) == []
+    assert list((runtime / "eventflow").iterdir()) == []
+
+
+def test_those_who_come_are_heard_though_others_take_their_folder_away(
+    opens: Opens, runtime: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = opens()
+
+    def come_and_go() -> None:
+        for _ in range(200):
+            listening(Bell(store)).close()
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert caplog.messages == []
 
 
 def test_the_socket_of_a_dead_process_is_taken_away(opens: Opens, url: str, runtime: Path) -> None:
@@ -164,6 +182,7 @@ def test_nothing_is_removed_from_a_folder_that_someone_else_could_have_put_there
     bell = listening(Bell(opens()))
     (there,) = sockets(runtime)
     bell.close()
+    there.parent.mkdir(mode=0o700)
     folder = there.parent.relative_to(runtime)
     (runtime / "eventflow").rename(runtime / "mine")
     (runtime / "eventflow").symlink_to(runtime / "mine")

@@ -44,7 +44,10 @@ def flows() -> list[Workflow]:
         Idle("counted", autostart=False).action_on_condition(
             TaskAction.START, EverySecond(["orders.paid"])
         )
-    return [chain, tight, busy, bottom, top, tick, often]
+    with Workflow("heard") as heard:
+        Idle("hears")
+    heard.trigger_on_event("orders.paid")
+    return [chain, tight, busy, bottom, top, tick, often, heard]
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +252,15 @@ SPOILT: list[tuple[Check, str]] = [
         "INSERT INTO deterministic_value VALUES (9000, 'k', '1')",
     ),
     (execution_checks.snapshots_are_kept, "DELETE FROM snapshot WHERE workflow = 'chain'"),
+    (
+        execution_checks.hops_follow_their_events,
+        "UPDATE workflow_execution SET hops = 2 WHERE workflow = 'heard'",
+    ),
+    (
+        execution_checks.hops_follow_their_events,
+        "UPDATE event SET hops = 32 WHERE key = 'orders.paid';"
+        "UPDATE workflow_execution SET hops = 33 WHERE workflow = 'heard'",
+    ),
 ]
 
 

@@ -219,7 +219,8 @@ def test_an_old_snapshot_goes_on_beside_the_newest(both: list[Store], clock: Sti
 
 
 @pytest.mark.rule("S41")
-def test_an_execution_whose_code_is_gone_is_parked_and_nothing_is_lost(
+@pytest.mark.fault("F42")
+def test_f42_an_execution_whose_code_is_gone_is_parked_and_nothing_is_lost(
     both: list[Store], clock: StillClock
 ) -> None:
     story = Story(both, clock, shop(), nightly(), chain())
@@ -243,7 +244,8 @@ def test_an_execution_whose_code_is_gone_is_parked_and_nothing_is_lost(
 
 
 @pytest.mark.rule("S41")
-def test_a_workflow_whose_newest_code_is_gone_parks_its_older_executions_too(
+@pytest.mark.fault("F42")
+def test_f42_a_workflow_whose_newest_code_is_gone_parks_its_older_executions_too(
     held: Store, clock: StillClock
 ) -> None:
     story = Story([held], clock, shop())

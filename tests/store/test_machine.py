@@ -282,5 +282,10 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)
 TestMachine.pytestmark = [pytest.mark.rule("S3", "S9", "S10", "S19", "S21", "S33")]
+
+
+class TestMachineForLonger(TestMachine):
+    pytestmark = pytest.mark.long
+    settings = settings(max_examples=50, stateful_step_count=40, deadline=None)

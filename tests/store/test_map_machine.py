@@ -174,5 +174,10 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)
+TestMachine.settings = settings(max_examples=7, stateful_step_count=25, deadline=None)
 TestMachine.pytestmark = [pytest.mark.rule("S9", "S10", "S31", "S43", "S44")]
+
+
+class TestMachineForLonger(TestMachine):
+    pytestmark = pytest.mark.long
+    settings = settings(max_examples=20, stateful_step_count=25, deadline=None)

@@ -157,8 +157,8 @@ def text(path: Path, clock: StillClock) -> None:
     [
         (text, "not an eventflow store: it is no SQLite database"),
         (foreign, "of another program"),
-        (newer, "schema version 99, this eventflow knows 2.* that made it, or a newer one"),
-        (earlier, "schema version 1, this eventflow knows 2.* name another file, for a new store"),
+        (newer, "schema version 99, this eventflow knows 3.* that made it, or a newer one"),
+        (earlier, "schema version 1, this eventflow knows 3.* name another file, for a new store"),
         (truncated, "is truncated"),
         (cut_short, "not an eventflow store"),
     ],
@@ -193,7 +193,7 @@ def test_other_tables_have_another_schema_version(opens: Opens) -> None:
     tables = "\n".join(" ".join(text.split()) for (text,) in rows)
     fingerprint = hashlib.sha256(tables.encode()).hexdigest()[:16]
 
-    assert (SCHEMA_VERSION, fingerprint) == (2, "64e496f59061c7f9")
+    assert (SCHEMA_VERSION, fingerprint) == (3, "e1896f2829a25a04")
 
 
 @pytest.mark.spoils

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import invariants
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -142,4 +143,9 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=10, stateful_step_count=40, deadline=None)
+
+
+class TestMachineForLonger(TestMachine):
+    pytestmark = pytest.mark.long
+    settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
