@@ -8,9 +8,10 @@ VENV := .venv
 SEEDS ?= 10000
 ATTEMPTS ?= 20000
 JOBS ?= 2
+MINUTES ?= 8
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures long leaks simulate planted check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures long leaks simulate planted soak check bench bench-smoke rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
@@ -33,6 +34,10 @@ simulate: $(VENV)/.dev
 
 planted: $(VENV)/.dev
 	$(BIN)/python -m tests.simulation.planted --jobs $(JOBS)
+
+# Real processes, killed and stopped for so many minutes, and judged from outside.
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check

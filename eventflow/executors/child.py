@@ -26,7 +26,7 @@ from eventflow.clock import SystemClock
 from eventflow.crashpoints import reach
 from eventflow.errors import EventflowError, LoadError
 from eventflow.executors import groups
-from eventflow.executors.attempt import Attempt, refused
+from eventflow.executors.attempt import Attempt, lost, refused
 from eventflow.executors.code import load_workflows
 from eventflow.executors.desk import RemoteDesk
 from eventflow.executors.messages import (
@@ -41,7 +41,7 @@ from eventflow.executors.messages import (
     Stop,
     to_frame,
 )
-from eventflow.executors.port import Job, Report
+from eventflow.executors.port import AttemptKey, Job, Report
 from eventflow.executors.reactor import Line, Reactor
 from eventflow.executors.spool import Mark, Spool
 from eventflow.executors.taskcontext import AttemptContext
@@ -102,8 +102,8 @@ class Worker:
         started = groups.started(pid)
         try:
             spool.begin(Mark(job.key, pid, started), durable=job.must_not_repeat)
-        except FileExistsError as error:
-            raise LoadError(f"attempt {job.key} has begun before; it is not begun again") from error
+        except FileExistsError:
+            return _begun_before(job.key, spool)
         except OSError as error:
             raise LoadError(f"the begin of {job.key} cannot be written down: {error}") from error
         begun = Begun(pid=pid, started=started, retries_any=not operator.settings.retry_on)
@@ -197,6 +197,18 @@ def _find(job: Job, workflows: Sequence[Workflow]) -> Operator:
         f"snapshot {job.code.snapshot[:12]}: {job.code.entry} has no task {task!r} in a workflow "
         f"{wanted.workflow_name!r} of namespace {wanted.namespace!r}"
     )
+
+
+def _begun_before(key: AttemptKey, spool: Spool) -> Report:
+    """The end of an attempt that another process has begun: it is not begun again (S11).
+
+    That one came from a nursery that had stopped, and heard of it only when the next scheduler was
+    at work: it is dead before another attempt begins (S28).
+    """
+    mark = spool.mark(key)
+    if mark is not None:
+        groups.end_earlier(mark.pid, mark.started, SystemClock())
+    return spool.outcome(key) or lost(key, "another process has begun it, and is gone")
 
 
 def _terminated(attempt: Attempt) -> None:

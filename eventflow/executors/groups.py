@@ -9,10 +9,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 
+from eventflow.clock import Clock
+
 _LINUX = sys.platform == "linux"
+_LOOK_S = 0.005
+_DEATH_S = 5.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _STATE, _STARTED = 0, 19  # places in /proc/<pid>/stat, counted after the name
@@ -39,6 +44,15 @@ def end_group(pid: int, start: str) -> None:
     if now not in ("", start) or start.partition("@")[2] != _boot():
         return
     signal_group(pid, signal.SIGKILL)
+
+
+def end_earlier(pid: int, start: str, clock: Clock) -> None:
+    """Kill what is left of a group of an earlier scheduler's, and see that its leader is dead."""
+    pause = threading.Event()
+    until = clock.monotonic() + _DEATH_S
+    end_group(pid, start)
+    while lives(pid, start) and clock.monotonic() < until:
+        pause.wait(_LOOK_S)
 
 
 def signal_group(pid: int, number: int) -> None:

@@ -33,8 +33,6 @@ _Place = tuple[Path, str]
 
 _IDLE_S = 300.0
 _IMPORT_S = 60.0
-_LOOK_S = 0.005
-_DEATH_S = 5.0
 
 
 class ProcessExecutor:
@@ -67,7 +65,7 @@ class ProcessExecutor:
         for key in self._spool.attempts():
             mark = self._spool.mark(key)
             if mark is not None:
-                self._end_earlier(mark.pid, mark.started)
+                groups.end_earlier(mark.pid, mark.started, self._clock)
             outcome = self._spool.outcome(key)
             self._roster.take(key)
             reports.append(outcome or lost(key, "the scheduler that ran this attempt is gone"))
@@ -209,11 +207,3 @@ class ProcessExecutor:
         if text not in self._warned:
             self._warned.add(text)
             _LOG.warning(text)
-
-    def _end_earlier(self, pid: int, started: str) -> None:
-        """Kill a group of an earlier scheduler, and see that its leader is dead."""
-        pause = threading.Event()
-        until = self._clock.monotonic() + _DEATH_S
-        groups.end_group(pid, started)
-        while groups.lives(pid, started) and self._clock.monotonic() < until:
-            pause.wait(_LOOK_S)

@@ -11,6 +11,7 @@ import pytest
 from executor_harness import FLOWS, PATIENCE_S, Harness, Make, wait_until
 from test_process_executor import alive, state_of
 
+from eventflow.executors import groups
 from eventflow.executors.port import AttemptKey, Job, ReportKind
 from eventflow.executors.spool import Mark, Spool
 
@@ -257,6 +258,26 @@ def test_the_next_scheduler_kills_what_still_lives(tmp_path: Path, make: Make) -
     assert [report.kind for report in later.recovered] == [ReportKind.LOST]
     os.kill(nursery, signal.SIGCONT)
     gone([nursery], "the nursery")
+
+
+@pytest.mark.rule("S11", "S28")
+def test_an_attempt_that_a_nursery_of_a_dead_scheduler_has_begun_meanwhile_is_lost(
+    deadly: Harness, tmp_path: Path
+) -> None:
+    job = deadly.job("give")
+    late = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    mark = Mark(job.key, late.pid, groups.started(late.pid))
+    Spool(tmp_path / "spool").begin(mark, durable=False)
+    try:
+        deadly.executor.submit(job)
+
+        report = deadly.end(job)
+        died_of = late.poll()
+    finally:
+        late.kill()
+        late.wait()
+    assert (report.kind, died_of) == (ReportKind.LOST, -signal.SIGKILL)
+    assert deadly.desk.of("running") == []
 
 
 @pytest.mark.rule("S28")
