@@ -28,6 +28,7 @@ from eventflow.core.hops import (
     refuse_start,
     would_start,
 )
+from eventflow.core.idle import IDLE, decide_idle
 from eventflow.core.judge import Ask, Judged, judge
 from eventflow.core.mapping import tend
 from eventflow.core.moves import (
@@ -54,7 +55,6 @@ REPORT = "eventflow.report."
 TASK_FACT = "eventflow.task."
 WORKFLOW_FACT = "eventflow.workflow."
 QUIET = "eventflow.timer.quiet"
-IDLE_POOL = "eventflow.timer.pool"
 SENDER = "eventflow"
 # How the outcome of an event begins that could not be decided.
 SET_ASIDE = "refused: it cannot be decided: "
@@ -270,8 +270,8 @@ def _decide(
         decide_sub_ended(deciding, deciding.event.value)
     elif key == QUIET:
         decide_quiet(deciding, deciding.event.value["workflow_execution_id"])
-    elif key == IDLE_POOL:
-        deciding.touch((deciding.event.namespace, deciding.event.value["pool"]))
+    elif key in IDLE:
+        decide_idle(deciding)
 
 
 def _ends_a_sub_execution(event: Event) -> bool:

@@ -83,15 +83,6 @@ def set_pool(deciding: Deciding, value: dict[str, Any]) -> None:
     deciding.touch(key)
 
 
-def idle_pools(world: World) -> list[PoolKey]:
-    """Pools with a free slot in which somebody waits.
-
-    No decision leaves one behind. A world that was loaded may have some: those who held the slots
-    are parked (S41).
-    """
-    return [key for key, pool in world.pools.items() if pool.line and pool.free != 0]
-
-
 def _waiting(world: World, place: Place) -> Asked:
     run_id = place[1]
     execution_id, task = world.homes[run_id]

@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 from eventflow.clock import Clock
 from eventflow.core.completion import ending_of
-from eventflow.core.decide import IDLE_POOL, QUIET, SENDER, facts_of, set_aside, take
+from eventflow.core.decide import QUIET, SENDER, facts_of, set_aside, take
 from eventflow.core.decision import Decision
 from eventflow.core.draft import Draft
-from eventflow.core.handover import idle_pools
+from eventflow.core.idle import IDLE, idle_events
 from eventflow.core.judge import Ask
 from eventflow.core.moves import ExecutionCreated, ExecutionMoved, ExecutionStopping, RunMoved
-from eventflow.core.pools import PoolKey
 from eventflow.core.world import Timer, World
 from eventflow.crashpoints import reach
 from eventflow.errors import StoreError, StoreRefusedError
@@ -104,8 +103,8 @@ class Loop:
         self._alone = 0
         # Executions that may have fallen quiet. After a restart: all in which nothing is alive.
         self._touched = {live.id: None for live in world.executions.values() if not live.alive}
-        # Only a world that was loaded has any: those who held the slots are parked.
-        self._idle = idle_pools(world)
+        # Only a world that was loaded has any: those who held what is free are parked.
+        self._idle = idle_events(world, SENDER, clock.now())
 
     def step(self) -> bool:
         """Decide one batch; `False` when nothing had come in.
@@ -145,7 +144,7 @@ class Loop:
                 raise
             return True
         self._touched = batch.touched
-        self._idle = idle_pools(self.world) if self._idle else []
+        self._idle = idle_events(self.world, SENDER, now) if self._idle else []
         self.inbox.put_back(ready[len(ready) - undone :])
         if not batch.decisions:
             return False
@@ -184,7 +183,7 @@ class Loop:
             self.inbox.drop_first()
         if entry.event.key == QUIET:
             self._touched.pop(entry.event.workflow_execution_id or 0, None)
-        if entry.event.key == IDLE_POOL:
+        if entry.event.key in IDLE:
             self._idle = []
         self._after_commit(aside)
 
@@ -207,8 +206,8 @@ class Loop:
         for timer in due:
             reach("timer.due")
             yield _Input(_alarm(timer, now), timer=timer)
-        for pool in self._idle:
-            yield _Input(_idle_pool(pool, now))
+        for idle in self._idle:
+            yield _Input(idle)
 
     def _decide(
         self, draft: Draft, batch: _Round, inputs: Iterator[_Input]
@@ -319,11 +318,6 @@ def _no_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _idle_pool(pool: PoolKey, now: datetime) -> Event:
-    namespace, name = pool
-    return Event(IDLE_POOL, {"pool": name}, namespace=namespace, sender=SENDER, time=now)
 
 
 def _alarm(timer: Timer, now: datetime) -> Event:

@@ -112,3 +112,45 @@ def test_a_workflow_without_its_program_is_refused_with_the_reason(tmp_path: Pat
     not_there = pytest.raises(ConflictError, match="code of workflow 'watch' is not at hand")
     with Scheduler(url(tmp_path)) as second, not_there:
         second.client.outcome(second.client.run("default", "watch"))
+
+
+HOLDS = """
+from pathlib import Path
+from eventflow import PythonOperator, Workflow, current_context
+
+def hold():
+    # {version}
+    while not Path({gate!r}).exists():
+        current_context().wait(0.02)
+
+with Workflow("one_by_one", max_active=1) as workflow:
+    PythonOperator("hold", hold)
+"""
+
+
+@pytest.mark.rule("S41", "S44")
+def test_who_was_parked_while_those_before_it_ended_begins_when_its_code_is_back(
+    tmp_path: Path,
+) -> None:
+    flow, gate = tmp_path / "flow.py", tmp_path / "gate"
+    with Scheduler(url(tmp_path)) as scheduler:
+        executions = []
+        for version in ("active", "waits", "newest"):
+            flow.write_text(HOLDS.format(gate=str(gate), version=version))
+            scheduler.register_file(flow)
+            executions.append(scheduler.run("one_by_one"))
+        active, waits = (one.id for one in executions[:2])
+        scheduler.stop_workflow(executions[2].id)
+        record = scheduler.store.execution(waits)
+        snapshot = scheduler.store.snapshot(record.snapshot if record is not None else "")
+    assert snapshot is not None
+    code = Path(snapshot.folder)
+    code.rename(code.with_name("away"))
+    gate.touch()
+    with Scheduler(url(tmp_path)) as scheduler:
+        assert list(scheduler.parked) == [waits]
+        assert scheduler.execution(active).wait(SOON_S).status == "SUCCESS"
+    code.with_name("away").rename(code)
+
+    with Scheduler(url(tmp_path)) as scheduler:
+        assert scheduler.execution(waits).wait(SOON_S).status == "SUCCESS"

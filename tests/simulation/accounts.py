@@ -11,15 +11,10 @@ from tests.simulation.due import FAR, due
 
 
 class Accounts:
-    """How far each schedule is accounted for; `fault` is told what may not be (S32, S33).
-
-    Attributes:
-        all_hold: Whether no workflow was ever without its code: it is new when it comes back.
-    """
+    """How far each schedule is accounted for; `fault` is told what may not be (S32, S33)."""
 
     def __init__(self, fault: Callable[[str], None]) -> None:
         self._fault = fault
-        self.all_hold = True
         # The timers of schedules that are on, and the schedules.
         self._on: dict[str, tuple[Timer, Schedule]] = {}
         self._accounted_to: dict[str, datetime] = {}
@@ -63,7 +58,7 @@ class Accounts:
                 self._fault(f"{key} is new and has fired {fired}")
         elif after < since:
             self._fault(f"{key} was accounted for to {since}, and goes back to {after}")
-        elif before.anchor != anchor and self.all_hold:
+        elif before.anchor != anchor:
             self._fault(f"{key} begins anew at {anchor}, and is not changed: {schedule}")
         elif before.anchor == anchor and after - since <= FAR:
             self._account(key, due(schedule, since, after, anchor), fired)

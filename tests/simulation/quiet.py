@@ -33,9 +33,7 @@ class Quiet:
         """Let all go on that can; rules may start each other for ever, and are not waited for."""
         if not self._comes(within=400):
             return
-        # What was parked while others ended is begun when the next one ends.
-        waits = self._lives.was_whole
-        for fault in standing.unsettled(self._lives.process.world, waits=waits):
+        for fault in standing.unsettled(self._lives.process.world):
             self._wrong(f"with all faults over: {fault}")
         self._place.compare()
 

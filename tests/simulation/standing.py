@@ -21,12 +21,8 @@ def faults(world: World, *, parked: bool, idle: bool) -> list[str]:
     return found + ([] if parked else [*_of_pools(world, idle), *_of_workflows(world)])
 
 
-def unsettled(world: World, *, waits: bool) -> list[str]:
-    """What still goes on in a world that was given all the time that it needs.
-
-    Args:
-        waits: Whether an execution may not wait where there is room.
-    """
+def unsettled(world: World) -> list[str]:
+    """What still goes on in a world that was given all the time that it needs."""
     found = []
     for live in world.executions.values():
         for run in live.every_run():
@@ -36,7 +32,7 @@ def unsettled(world: World, *, waits: bool) -> list[str]:
         if ends and ending_of(live) is not None:
             found.append(f"execution {live.id} could have ended")
     for name, known in world.workflows.items():
-        if waits and known.waiting and len(known.active) < known.plan.workflow.max_active:
+        if known.waiting and len(known.active) < known.plan.workflow.max_active:
             found.append(f"workflow {name}: {[*known.waiting]} wait, {[*known.active]} are active")
     return found
 

@@ -81,7 +81,6 @@ class Witness:
             for change in decision.changes:
                 if isinstance(change, ExecutionMoved) and change.status in WORKFLOW_ENDED:
                     self._see_ended(change.execution_id)
-            self._accounts.all_hold = self.all_hold
             self._accounts.see(decision, self._schedule_of)
         self._see_facts(batch)
         if batch.counters.turn != self.turn:
