@@ -26,7 +26,7 @@ from eventflow.clock import SystemClock
 from eventflow.crashpoints import reach
 from eventflow.errors import EventflowError, LoadError
 from eventflow.executors import groups
-from eventflow.executors.attempt import Attempt, refused
+from eventflow.executors.attempt import Attempt, lost, refused
 from eventflow.executors.code import load_workflows
 from eventflow.executors.desk import RemoteDesk
 from eventflow.executors.messages import (
@@ -105,7 +105,8 @@ class Worker:
         except FileExistsError as error:
             raise LoadError(f"attempt {job.key} has begun before; it is not begun again") from error
         except OSError as error:
-            raise LoadError(f"the begin of {job.key} cannot be written down: {error}") from error
+            # Not its task's fault: another attempt may find a disk that can be written to.
+            return lost(job.key, f"the begin of the attempt cannot be written down: {error}")
         begun = Begun(pid=pid, started=started, retries_any=not operator.settings.retry_on)
         said = threading.Event()
         self._reactor.post(lambda: self._attend(attempt, begun, said))

@@ -124,19 +124,26 @@ def _make_tables(path: Path) -> None:
 
     The journal is not a WAL yet: the stamp is to stand in the file itself, where it is looked for.
     """
-    with contextlib.closing(sqlite3.connect(path, timeout=5.0, isolation_level=None)) as connection:
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("BEGIN EXCLUSIVE")
-        reach("schema.begun")
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if application != APPLICATION_ID:
-            for statement in _statements():
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        reach("schema.written")
-        connection.execute("COMMIT")
-        reach("schema.committed")
+    try:
+        with contextlib.closing(
+            sqlite3.connect(path, timeout=5.0, isolation_level=None)
+        ) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN EXCLUSIVE")
+            reach("schema.begun")
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            if application != APPLICATION_ID:
+                for statement in _statements():
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            reach("schema.written")
+            connection.execute("COMMIT")
+            reach("schema.committed")
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"the tables of store {str(path)!r} cannot be made: {error}; try again"
+        ) from error
 
 
 def _statements() -> list[str]:
