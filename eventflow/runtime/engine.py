@@ -213,11 +213,11 @@ class Engine:
             taken: Attempts that the executor of this process has, or has had.
             anew: Whether their orders are handed over once more: some may never have been (S11).
         """
-        self.parked = loaded.parked
         for execution_id, reason in loaded.parked.items():
             log.warning("execution.parked id=%s reason=%r", execution_id, reason)
         if self._store.parked() != loaded.parked:
             self._store.park(loaded.parked)
+        self.parked = loaded.parked
         self._loop = Loop(
             store=self._store,
             world=loaded.world,
@@ -235,8 +235,9 @@ class Engine:
             self._inbox.put(report)
             reported.add(report.key)
         join(loaded.world, self.client)
-        done = reported - taken if anew else reported
-        self._dispatch(redeliveries(loaded.world, loaded.commands, done))
+        if anew:
+            reported -= taken
+        self._dispatch(redeliveries(loaded.world, loaded.commands, reported))
 
     def _claimed(self, loaded: Loaded, found: list[Report]) -> list[Report]:
         """The reports about runs of this world; the rest are parked, or have ended long since."""

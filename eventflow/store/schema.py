@@ -17,6 +17,7 @@ from eventflow.crashpoints import reach
 from eventflow.errors import StoreError
 from eventflow.store import data_tables, tables
 from eventflow.store.columns import Table
+from eventflow.store.places import restore_marker
 
 # Stamped into the header: "evfw", and the version of the tables: another one for other tables.
 APPLICATION_ID = 0x65766677
@@ -36,6 +37,11 @@ def prepare(path: Path, *, create: bool) -> None:
     Raises:
         StoreError: If there is none, or what is there is something else. Nothing was changed.
     """
+    if restore_marker(path).exists():
+        raise StoreError(
+            f"store {str(path)!r} is being restored, or that was ended half-way. It was left as it "
+            f"is; run 'eventflow db restore FILE' again"
+        )
     if not path.exists():
         if not create:
             raise StoreError(
