@@ -48,6 +48,11 @@ class Place:
         """What `serve` has said about itself."""
         return (self.folder / "serve.log").read_text()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to `serve` alone."""
+        assert self._serve is not None
+        os.kill(self._serve.pid, number)
+
     @property
     def ended(self) -> bool:
         """Whether `serve` is gone."""

@@ -8,13 +8,14 @@ from journal import append_and_sync, read
 from place import Place
 
 from eventflow.crashpoints import ONCE, VARIABLE
+from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.remote import RemoteClient
 
 # What tasks do so that each point is reached: they draw, keep data, emit, fail once and wait for a
 # timer, and are mapped. Each holds a lock that is its task's, which ends with its process: one that
-# finds it taken runs beside another, and says so. One that is silent for two seconds is lost.
+# finds it taken runs beside another, and says so.
 WORKFLOW = """
 import fcntl, os, time
 from eventflow import PythonOperator, Workflow, current_context
@@ -48,7 +49,7 @@ def work(item=None):
     finally:
         write(f"end {{name}} {{time.monotonic_ns()}}".replace("[]", ""))
 
-often = dict(retries=3, max_lost=20, heartbeat_timeout=2)
+often = dict(retries=3, max_lost=20, heartbeat_timeout=30)
 with Workflow("steps") as workflow:
     first = PythonOperator("first", work, retry_delay=0.05, **often)
     each = PythonOperator("each", work, **often).map(first.output)
@@ -56,6 +57,8 @@ with Workflow("steps") as workflow:
     last.start_after(each)
 workflow.trigger_on_event("go")
 """
+# The same, where a stall is long enough for an attempt to be lost.
+IMPATIENT = WORKFLOW.replace("heartbeat_timeout=30", "heartbeat_timeout=2")
 TASKS = {"first", "each[0]", "each[1]", "each[2]", "last"}
 
 
@@ -77,11 +80,8 @@ class Tale:
     def tell(self) -> None:
         """Go through it to the end of both executions."""
         self._serve()
-        acknowledged = self.place.folder / "acknowledged"
         with RemoteClient(self.place.url) as remote:
-            command = remote.client.run("default", "steps", idempotency_key="by hand")
-            event = remote.client.emit("go", 1, id="go", sender="test")
-            append_and_sync(acknowledged, str(event.offset))
+            command, event = self.ask(remote)
             self.place.until(lambda: self._is_over(remote), "the executions did not end")
             handle = ExecutionHandle(remote.client, command=command)
             found = [remote.store.execution(one.id) for one in remote.store.executions()]
@@ -90,6 +90,13 @@ class Tale:
             logged = remote.store.read(keys=["go"])
             assert [one.offset for one in logged] == [event.offset]
         self.place.end()
+
+    def ask(self, remote: RemoteClient) -> tuple[Event, Event]:
+        """Ask for both executions; what is acknowledged is written down."""
+        command = remote.client.run("default", "steps", idempotency_key="by hand")
+        event = remote.client.emit("go", 1, id="go", sender="test")
+        append_and_sync(self.place.folder / "acknowledged", str(event.offset))
+        return command, event
 
     def happened(self, number: int = 0) -> bool:
         """Whether the thing came to go wrong."""

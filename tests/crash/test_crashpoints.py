@@ -107,7 +107,7 @@ def test_a_stall_at_any_point_loses_nothing_and_doubles_nothing(
     def one(case: str) -> int:
         folder = tmp_path / case.replace(":", "-")
         folder.mkdir()
-        return go_through(Place(folder, tale.WORKFLOW), case).begun
+        return go_through(Place(folder, tale.IMPATIENT), case).begun
 
     with ThreadPoolExecutor(len(some)) as beside:
         begun = dict(zip(some, beside.map(one, some), strict=True))
