@@ -11,7 +11,7 @@ from pathlib import Path
 from journal import is_alive, read
 
 EVENTFLOW = str(Path(sys.executable).with_name("eventflow"))
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 class Place:

@@ -84,7 +84,7 @@ def test_f44_a_store_of_another_version_is_refused_by_ten_at_once_and_left_as_it
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
     before, names = path.read_bytes(), sorted(tmp_path.iterdir())
-    words = ["executions", "list"], ["emit", "k"], ["serve"], ["fsck"], ["db", "status"]
+    words = ["execution", "list"], ["emit", "k"], ["serve"], ["fsck"], ["db", "status"]
     asked = [
         subprocess.Popen(
             [EVENTFLOW, *some, "--store", f"sqlite:///{path}"],
