@@ -2,8 +2,19 @@
 
 Off, which is always but in a test, a point costs the look at one global name. A test sets
 `EVENTFLOW_CRASH` to `POINT:ACTION`, or `POINT:ACTION:COUNT` for the COUNT-th time that the point is
-reached, and `EVENTFLOW_CRASH_ONCE` to a file: the first process that gets there makes it, and no
-other goes wrong any more, also not one that starts later with the same environment.
+reached, several with commas between them, and `EVENTFLOW_CRASH_ONCE` to a file: the first process
+that gets there makes it, and no other goes wrong any more, also not one that starts later with the
+same environment; of several, each but the first has a file of its own, with its number added.
+
+Points come in pairs, one before something is done and one after it, so that a raise at the first is
+a failure, and a raise at the second a failure of what was done all the same:
+
+- `X.written` and `X.committed`, of every commit: the second is a commit of which nobody knows
+  whether it was one; likewise `schema.written` and `schema.committed`;
+- `X.copied` and `X.renamed`, `X.written` and the next of files: `spool.written` and `spool.ended`,
+  `journal.written` and `journal.replaced`, and those of backups and restores;
+- `dispatch.taken` and `dispatch.handed`, `nurse.asked` and `nursery.forked`, `child.told` and
+  `child.done`, of what is handed over to somebody.
 """
 
 import errno
@@ -30,6 +41,7 @@ OTHERS = {
     "schema.committed": "they are committed",
     "sources.copied": "a workflow's sources were copied beside their place",
     "sources.renamed": "the copy has its name",
+    "commit.doubted": "a commit has failed, and nobody has looked whether it was one",
     "loop.decided": "a batch is decided, in memory alone",
     "loop.committed": "it is committed, and nobody has heard",
     "loop.dispatched": "its orders are queued for the dispatcher",
@@ -51,6 +63,19 @@ OTHERS = {
     "child.done": "the task's code has ended, and nothing is written",
     "child.leaving": "the outcome is written, and nobody was told",
     "report.taken": "a report has reached the loop's inbox",
+    "retention.aside": "code that goes has another name, and its row stands",
+    "retention.code": "its row is gone, and it is about to be deleted",
+    "retention.output": "the output of an execution that is gone is about to be deleted",
+    "backup.copied": "the file is copied, under another name",
+    "backup.begun": "the folder beside it is there, and empty",
+    "backup.filled": "all is copied",
+    "backup.renamed": "the file has its name",
+    "restore.copied": "the new file is beside its place",
+    "restore.marked": "the marker is there, and the old store is as it was",
+    "restore.kept": "the old file has another name too",
+    "restore.cleared": "what belonged to it is out of the folder",
+    "restore.renamed": "the new file has its name",
+    "restore.ended": "the marker is gone",
     "alarm.rung": "the alarm thread has woken the loop",
 }
 
@@ -62,6 +87,10 @@ class Action(StrEnum):
 
     KILL = "kill"  # the process is gone, as by kill -9
     RAISE = "raise"  # an OSError comes from there
+    STALL = "stall"  # it stands still for STALL_S
+
+
+STALL_S = 5.0
 
 
 @dataclass
@@ -86,6 +115,8 @@ class _Armed:
                 threading.Event().wait()
             case Action.RAISE:
                 raise OSError(errno.EIO, f"made to fail at {point}")
+            case Action.STALL:
+                threading.Event().wait(STALL_S)
 
     def _is_first(self) -> bool:
         if self.once is None:
@@ -97,9 +128,14 @@ class _Armed:
         return True
 
 
-def _armed(told: str, once: str) -> _Armed | None:
-    if not told:
-        return None
+def _armed(told: str, once: str) -> tuple[_Armed, ...]:
+    return tuple(
+        _one(each, f"{once}.{number}" if once and number else once)
+        for number, each in enumerate(told.split(",") if told else ())
+    )
+
+
+def _one(told: str, once: str) -> _Armed:
     point, _, rest = told.partition(":")
     action, _, count = rest.partition(":")
     if point not in POINTS or action not in set(Action) or not (count or "1").isdigit():
@@ -116,5 +152,5 @@ def reach(point: str) -> None:
     Raises:
         OSError: If a test wants it so.
     """
-    if _ARMED is not None:
-        _ARMED.at(point)
+    for armed in _ARMED:
+        armed.at(point)

@@ -87,6 +87,13 @@ class StoreError(EventflowError):
     """The store cannot be opened, read or written as asked."""
 
 
+class CommitUnknownError(StoreError):
+    """A commit failed, and whether it is one cannot be read: what was to be written may be there.
+
+    Look whether it is, by its id, before it is done again.
+    """
+
+
 class StoreBusyError(StoreError):
     """Another scheduler holds this store; the message names it."""
 

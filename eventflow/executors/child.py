@@ -105,7 +105,8 @@ class Worker:
         except FileExistsError:
             return _begun_before(job.key, spool)
         except OSError as error:
-            raise LoadError(f"the begin of {job.key} cannot be written down: {error}") from error
+            # Not its task's fault: another attempt may find a disk that can be written to.
+            return lost(job.key, f"the begin of the attempt cannot be written down: {error}")
         begun = Begun(pid=pid, started=started, retries_any=not operator.settings.retry_on)
         said = threading.Event()
         self._reactor.post(lambda: self._attend(attempt, begun, said))

@@ -157,7 +157,8 @@ class ThreadExecutor:
             try:
                 self._journal.begin(job.key, durable=job.must_not_repeat)
             except OSError as error:
-                return refused(job, LoadError(f"its begin cannot be written down: {error}"))
+                # Not its task's fault: another attempt may find a disk that can be written to.
+                return lost(job.key, f"the begin of the attempt cannot be written down: {error}")
         self._say(Report(key=job.key, kind=ReportKind.RUNNING))
         return attempt.run()
 

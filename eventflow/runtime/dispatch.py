@@ -132,6 +132,10 @@ class Dispatcher:
             reach("dispatch.taken")
             hand_over(self._executor, order, self._make_job, self._unheld)
             reach("dispatch.handed")
+        except OSError:
+            log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)
+            # Any order is tried again but one to forget: what is left is found at the next start.
+            return order.action is None
         except Exception as error:
             # The order stays in the outbox: it is delivered again at the next start, if not before.
             log.exception("dispatch.failed task_execution=%s", order.key.task_execution_id)

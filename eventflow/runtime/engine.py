@@ -4,7 +4,6 @@ Started in one order and stopped in the reverse; `Scheduler` is the face before 
 """
 
 import logging
-import queue
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from eventflow.core.judge import Ask
 from eventflow.core.plan import Plan
 from eventflow.crashpoints import reach
 from eventflow.errors import (
+    CommitUnknownError,
     EventflowError,
     LeaseLostError,
     StoreError,
@@ -27,7 +27,9 @@ from eventflow.model.status import TaskAction, TaskStatus
 from eventflow.runtime.client import Client
 from eventflow.runtime.desk import StoreDesk
 from eventflow.runtime.dispatch import Dispatcher, Order, orders_of, redeliveries
+from eventflow.runtime.errands import Errands
 from eventflow.runtime.guard import log_failed
+from eventflow.runtime.inbox import Inbox
 from eventflow.runtime.jobs import JobMaker
 from eventflow.runtime.left import lost_attempts
 from eventflow.runtime.listening import Listeners
@@ -82,7 +84,9 @@ class Engine:
         # Reports about attempts of executions that are parked: decided when their code is there.
         self._unclaimed: list[Report] = []
         self.failure: BaseException | None = None
-        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._errands = Errands()
+        # One for all loops: a report that comes while one follows another is not lost.
+        self._inbox = Inbox(clock)
         self._urgent = False
         self._stopping = False
         self._over = False
@@ -157,24 +161,12 @@ class Engine:
         """Whether a START that was kept back is still wanted."""
         live = self._loop.world.executions.get(order.record.id) if order.record else None
         run = live.run(order.run.id, order.run.task) if live and order.run else None
-        return (
-            run is not None
-            and run.status is TaskStatus.QUEUED
-            and (run.attempt == order.key.attempt)
-        )
+        wanted = (TaskStatus.QUEUED, order.key.attempt)
+        return run is not None and (run.status, run.attempt) == wanted
 
     def _on_the_loop(self, errand: Callable[[], None]) -> None:
         """Have the loop's thread do something between two batches, and wait for it."""
-        done = threading.Event()
-
-        def do() -> None:
-            errand()
-            done.set()
-
-        self._errands.put(do)
-        self._bell.wake()
-        while not done.wait(0.5) and not self._over:
-            continue
+        self._errands.have_done(errand, self._bell.wake, lambda: self._over)
 
     def _is_of(self, execution_id: int, plan: Plan) -> bool:
         execution = self._store.execution(execution_id)
@@ -215,17 +207,19 @@ class Engine:
         *,
         counted: bool,
         taken: frozenset[AttemptKey] = frozenset(),
+        anew: bool = False,
     ) -> None:
         """Go on from the last commit (S10, S28): reports first, then what is in the outbox.
 
         Args:
             taken: Attempts that the executor of this process has, or has had.
+            anew: Whether their orders are handed over once more: some may never have been (S11).
         """
-        self.parked = loaded.parked
         for execution_id, reason in loaded.parked.items():
             log.warning("execution.parked id=%s reason=%r", execution_id, reason)
         if self._store.parked() != loaded.parked:
             self._store.park(loaded.parked)
+        self.parked = loaded.parked
         self._loop = Loop(
             store=self._store,
             world=loaded.world,
@@ -235,13 +229,16 @@ class Engine:
             ask=self._ask,
             committed=self._after_commit,
             prepare=self._prepare,
+            inbox=self._inbox,
         )
         found = self._claimed(loaded, found)
         reported = {report.key for report in found} | taken
         for report in [*found, *lost_attempts(loaded.world, reported, counted=counted)]:
-            self._loop.inbox.put(report)
+            self._inbox.put(report)
             reported.add(report.key)
         join(loaded.world, self.client)
+        if anew:
+            reported -= taken
         self._dispatch(redeliveries(loaded.world, loaded.commands, reported))
 
     def _claimed(self, loaded: Loaded, found: list[Report]) -> list[Report]:
@@ -254,10 +251,11 @@ class Engine:
                 self._executor.confirm(report.key)
         return [report for report in found if report.key.task_execution_id in homes]
 
-    def _load_again(self) -> None:
+    def _load_again(self, *, anew: bool = False) -> None:
         """Read the store anew, between two batches; reports that wait go with it."""
-        before, waiting = self.parked, self._loop.inbox.empty()
-        loaded = self._store.load(self._registry.plan)
+        before, loaded = self.parked, self._store.load(self._registry.plan)
+        # Kept there until they are put in again: the store may be in the way of that.
+        self._unclaimed = [*self._inbox.empty(), *self._unclaimed]
         here = {live_id for live_id in loaded.world.executions if live_id not in before}
         known = frozenset(
             AttemptKey(run.id, run.attempt)
@@ -265,13 +263,18 @@ class Engine:
             if live.id in here
             for run in live.every_run()
         )
-        self._take_up(loaded, [*waiting, *self._unclaimed], taken=known, counted=True)
+        self._take_up(loaded, self._unclaimed, taken=known, counted=True, anew=anew)
+
+    def _find_out(self) -> None:
+        """Whether a batch was committed nobody could tell: go on from what the store holds."""
+        self._load_again(anew=True)
+        self._tell_all()
 
     def _prepare(self, events: list[Event]) -> None:
         self._registry.teach(self._loop.world, events)
 
     def _report(self, report: Report) -> None:
-        self._loop.inbox.put(report)
+        self._inbox.put(report)
         reach("report.taken")
         self._bell.wake()
 
@@ -279,7 +282,8 @@ class Engine:
         try:
             while not self._stopping:
                 self._turn()
-            while self._loop.inbox:
+            while self._errands or self._inbox:
+                self._errands.run()
                 self._loop.step()
         except (LeaseLostError, StoreGoneError) as error:
             self.failure = error
@@ -294,18 +298,19 @@ class Engine:
             self.listeners.tell()
 
     def _turn(self) -> None:
-        while not self._errands.empty():
-            self._errands.get()()
-        loop = self._loop
-        if loop.inbox and not loop.inbox.has_end and not self._urgent:
+        if self._inbox and not self._inbox.has_end and not self._urgent:
             self._bell.wait(COMPANY_S)
         self._urgent = False
         try:
+            self._errands.run()
+            loop = self._loop
             if loop.step():
                 return
         except (LeaseLostError, StoreGoneError):
             raise
         except StoreError as error:
+            if isinstance(error, CommitUnknownError):
+                self._errands.put_first(self._find_out)
             log.warning("commit.failed reason=%r again_in_s=%s", str(error), WRITE_AGAIN_S)
             self._bell.wait(WRITE_AGAIN_S)
             return
@@ -334,6 +339,9 @@ class Engine:
         reach("loop.dispatched")
         self._news.tell(decisions)
         log_failed(decisions)
+        self._tell_all()
+
+    def _tell_all(self) -> None:
         with self._committed:
             self._commits += 1
             self._committed.notify_all()

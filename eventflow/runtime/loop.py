@@ -72,6 +72,7 @@ class Loop:
         world: As loaded; the loop owns it from now on.
         cursor: Offset of the last outside event that was read.
         facts_to: Up to this offset status facts may wait in the log; 0 when none does (S12).
+        inbox: Where reports come in; one of its own by default.
         committed: Called after each commit, on the loop's thread, with the decisions.
         prepare: Called with the events that were read, before any is decided: the place to have
             the code of a snapshot at hand that one of them registers.
@@ -88,6 +89,7 @@ class Loop:
         committed: Callable[[list[Decision]], None],
         prepare: Callable[[list[Event]], None],
         facts_to: int = 0,
+        inbox: Inbox | None = None,
     ) -> None:
         self.world = world
         self.timers = Timers(world.timers.values(), clock)
@@ -98,7 +100,7 @@ class Loop:
         self._ask = ask
         self._committed = committed
         self._prepare = prepare
-        self.inbox = Inbox(clock)
+        self.inbox = Inbox(clock) if inbox is None else inbox
         # How many rounds are still decided one input at a time.
         self._alone = 0
         # Executions that may have fallen quiet. After a restart: all in which nothing is alive.
@@ -113,6 +115,8 @@ class Loop:
         its turn, a decision that says why, and no other effect.
 
         Raises:
+            CommitUnknownError: If nobody knows whether the batch is written: only a new loop, from
+                what is in the store, may go on.
             StoreError: If the batch could not be written. Nothing of it happened; it comes again.
         """
         now = self._clock.now()

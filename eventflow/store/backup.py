@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from eventflow.crashpoints import reach
 from eventflow.errors import StoreError
 from eventflow.store.database import connect, store_error
 from eventflow.store.places import files_beside, resolved
@@ -68,23 +69,26 @@ def back_up(
     try:
         new.unlink(missing_ok=True)
         _copy_database(path, new, stop, progress)
+        reach("backup.copied")
         events, folders = _contents(new)
-        new_files.mkdir(mode=0o700)
-        (new_files / MARKER).touch(mode=0o600)
+        _make_folder(new_files)
+        reach("backup.begun")
         files = files_beside(path)
         wanted = [*folders, *(["logs"] if logs and (files / "logs").is_dir() else [])]
         missing = [name for name in wanted if not _copy_folder(files, new_files, name, stop)]
         sync_all(new_files)
+        reach("backup.filled")
         new.rename(target)
         sync(target.parent)
+        reach("backup.renamed")
     except (_StoppedError, KeyboardInterrupt):
-        _clear(new, new_files)
+        _clear(target, new, new_files)
         return None
     except sqlite3.Error as error:
-        _clear(new, new_files)
+        _clear(target, new, new_files)
         raise store_error(new, error) from error
     except OSError as error:
-        _clear(new, new_files)
+        _clear(target, new, new_files)
         raise StoreError(f"backup {str(target)!r} cannot be written: {error}") from error
     return BackedUp(
         path=target,
@@ -106,9 +110,19 @@ def _check_target(target: Path) -> None:
         raise StoreError(f"{str(files)!r} is there already; name another file for the backup")
 
 
-def _clear(new: Path, new_files: Path) -> None:
-    with suppress(OSError):
-        new.unlink(missing_ok=True)
+def _make_folder(new_files: Path) -> None:
+    """The folder of a backup is known for one from its first moment."""
+    beside = new_files.with_name(f".{new_files.name}.new")
+    beside.mkdir(mode=0o700, exist_ok=True)
+    (beside / MARKER).touch(mode=0o600)
+    beside.rename(new_files)
+
+
+def _clear(target: Path, new: Path, new_files: Path) -> None:
+    # It was not there before; without its folder it must not look whole.
+    for file in (target, new):
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
     if (new_files / MARKER).is_file():
         shutil.rmtree(new_files, ignore_errors=True)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from eventflow.crashpoints import reach
 from eventflow.store.database import Database
 from eventflow.store.doomed import BEING_PRUNED, RETRY, Doomed
 from eventflow.store.places import resolved
@@ -170,4 +171,6 @@ def delete_snapshots(
     spare = connection.execute(SPARE_SNAPSHOTS, which).fetchall()
     connection.executemany("DELETE FROM snapshot WHERE hash = ?", [row[:1] for row in spare])
     kept = {folder for (folder,) in connection.execute("SELECT folder FROM snapshot")}
-    return len(spare), _put_aside(files, {row[1] for row in spare} - kept)
+    aside = _put_aside(files, {row[1] for row in spare} - kept)
+    reach("retention.aside")
+    return len(spare), aside

@@ -23,7 +23,7 @@ from eventflow.store.lock import is_held, know_epoch, known_epoch, open_lock, ta
 from eventflow.store.log import content_of, newest_offset
 from eventflow.store.places import within
 from eventflow.store.ports import Batch, Loaded
-from eventflow.store.queries import LEASE
+from eventflow.store.queries import AT_CURSOR, LEASE
 from eventflow.store.rows import Rows, json_text
 from eventflow.store.writer import Writer
 
@@ -59,11 +59,11 @@ class SqliteLedger:
             self._database.check()
             self._check_epoch(lock)
             since = micros_of(self._clock.now())
+            holder = (os.getpid(), socket.gethostname(), since, program)
             self._epoch, self._was_clean = self._writer.do(
                 "lease",
-                lambda connection: _take_lease(
-                    connection, (os.getpid(), socket.gethostname(), since, program)
-                ),
+                lambda connection: _take_lease(connection, holder),
+                done=lambda connection, taken: _has_lease(connection, holder, taken[0]),
             )
         except BaseException:
             os.close(lock)
@@ -132,7 +132,13 @@ class SqliteLedger:
             for order in orders:
                 connection.executemany(*order)
 
-        self._writer.do("batch", write)
+        def done(connection: sqlite3.Connection, _: None) -> bool:
+            # Each batch takes turns, so the cursor tells which was the last.
+            now = (batch.read_to, counters.turn, self._epoch)
+            found: tuple[int, ...] = connection.execute(AT_CURSOR).fetchone()
+            return found == now
+
+        self._writer.do("batch", write, done=done)
 
     def keep_snapshot(self, record: SnapshotRecord) -> None:
         row = sql.KEEP_SNAPSHOT.bind(
@@ -203,6 +209,13 @@ def _take_lease(
     epoch, clean, *_ = connection.execute(LEASE).fetchone()
     connection.execute(sql.TAKE_LEASE, holder)
     return epoch + 1, bool(clean)
+
+
+def _has_lease(
+    connection: sqlite3.Connection, holder: tuple[int, str, int | None, str], epoch: int
+) -> bool:
+    found: tuple[object, ...] = connection.execute(LEASE).fetchone()
+    return found == (epoch, 0, *holder)
 
 
 def _give_lease(connection: sqlite3.Connection, epoch: int, clean: bool) -> None:

@@ -98,7 +98,12 @@ class SqliteLog:
                 )
             return offsets, at if len(fresh) == len(events) else None
 
-        offsets, at = self._writer.do("append", write)
+        def done(connection: sqlite3.Connection, answer: tuple[list[int], int | None]) -> bool:
+            # Of drawn ids nothing is remembered but the event itself; others are found again.
+            row = connection.execute(EVENT_AT, answer[0][:1]).fetchone()
+            return row is not None and event_of(row).id == events[0].id
+
+        offsets, at = self._writer.do("append", write, done=done if drawn else None)
         if at is None:
             # Some were there before: their own time and turn are in the log.
             return [self._event_at(*placed) for placed in zip(offsets, events, strict=True)]

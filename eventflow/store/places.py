@@ -79,6 +79,11 @@ def files_beside(path: Path) -> Path:
     return path.with_name(path.name + "-files")
 
 
+def restore_marker(path: Path) -> Path:
+    """What is there while a backup is put in the place of a store, and until that is finished."""
+    return files_beside(path) / "restoring"
+
+
 def within(folder: str, files: Path) -> str:
     """How the table names a folder: from `files` on when it lies there, so that a store can move.
 

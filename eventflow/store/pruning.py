@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from eventflow.clock import Clock
+from eventflow.crashpoints import reach
 from eventflow.store.columns import micros_of
 from eventflow.store.cut import Cut, Manner, Pruned
 from eventflow.store.database import Database
@@ -193,6 +194,7 @@ class Pruner:
             return count
 
         self._count(snapshots=self._write(write))
+        reach("retention.code")
         for folder in {*beside, *self._database.files.glob("snapshots/.gone-*")}:
             shutil.rmtree(folder, ignore_errors=True)
         yield
@@ -215,6 +217,7 @@ class Pruner:
                 )
             }
             for one in ids.keys() - stand:
+                reach("retention.output")
                 shutil.rmtree(ids[one], ignore_errors=True)
                 self._count(log_folders=1)
             yield

@@ -88,6 +88,7 @@ OFFSET_AT = _first_of(
 )
 EVENT_OF_TURN = text_of(select(*_EVENT.c).where(_EVENT.c.turn == bindparam("taken")))
 TURN_AT = text_of(select(_EVENT.c.turn).where(_EVENT.c.offset == bindparam("at")))
+AT_CURSOR = text_of(select(_CURSOR.c.offset, _CURSOR.c.turn, _CURSOR.c.lease_epoch))
 LEASE = text_of(
     select(
         _CURSOR.c.lease_epoch,

@@ -18,7 +18,7 @@ from eventflow.errors import StoreError
 from eventflow.store import data_tables, tables
 from eventflow.store.columns import Table
 from eventflow.store.lock import forget_epoch
-from eventflow.store.places import files_beside
+from eventflow.store.places import files_beside, restore_marker
 
 # Stamped into the header: "evfw", and the version of the tables: another one for other tables.
 APPLICATION_ID = 0x65766677
@@ -38,6 +38,11 @@ def prepare(path: Path, *, create: bool) -> None:
     Raises:
         StoreError: If there is none, or what is there is something else. Nothing was changed.
     """
+    if restore_marker(path).exists():
+        raise StoreError(
+            f"store {str(path)!r} is being restored, or that was ended half-way. It was left as it "
+            f"is; run 'eventflow db restore FILE' again"
+        )
     if not path.exists():
         if not create:
             raise StoreError(
@@ -128,19 +133,26 @@ def _make_tables(path: Path) -> None:
 
     The journal is not a WAL yet: the stamp is to stand in the file itself, where it is looked for.
     """
-    with contextlib.closing(sqlite3.connect(path, timeout=5.0, isolation_level=None)) as connection:
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("BEGIN EXCLUSIVE")
-        reach("schema.begun")
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if application != APPLICATION_ID:
-            for statement in _statements():
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        reach("schema.written")
-        connection.execute("COMMIT")
-        reach("schema.committed")
+    try:
+        with contextlib.closing(
+            sqlite3.connect(path, timeout=5.0, isolation_level=None)
+        ) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN EXCLUSIVE")
+            reach("schema.begun")
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            if application != APPLICATION_ID:
+                for statement in _statements():
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            reach("schema.written")
+            connection.execute("COMMIT")
+            reach("schema.committed")
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"the tables of store {str(path)!r} cannot be made: {error}; try again"
+        ) from error
 
 
 def _statements() -> list[str]:

@@ -6,6 +6,9 @@ the same time share a flush, and one that comes alone waits for nobody.
 Why not a savepoint for each job: a job that refuses has written nothing, and when SQLite refuses,
 the transaction is rolled back and each job is done again by itself. Both are rare, the flush is
 not.
+
+A COMMIT that fails may have been one all the same. Nobody is told so before it was looked up: each
+job says by what it is known, and is done again only where it is not there, or where twice is once.
 """
 
 import contextlib
@@ -18,7 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from eventflow.crashpoints import reach
-from eventflow.errors import EventflowError, StoreError
+from eventflow.errors import CommitUnknownError, EventflowError, StoreError, StoreGoneError
 from eventflow.store.database import connect, store_error
 from eventflow.store.places import gone, identity_of
 
@@ -29,16 +32,19 @@ BUSY_TRIES = 3
 MAX_GROUP = 512
 
 Work = Callable[[sqlite3.Connection], T]
+# Whether what a work has answered is in the store.
+Done = Callable[[sqlite3.Connection, T], bool]
 
 
 class _Job(Generic[T]):
     """One thing to write, and its answer; the lock opens when it has one."""
 
-    __slots__ = ("answer", "answered", "error", "what", "work")
+    __slots__ = ("answer", "answered", "done", "error", "what", "work")
 
-    def __init__(self, what: str, work: Work[T]) -> None:
+    def __init__(self, what: str, work: Work[T], done: Done[T] | None) -> None:
         self.what = what
         self.work = work
+        self.done = done
         self.answer: T
         self.error: BaseException | None = None
         self.answered = threading.Lock()
@@ -46,11 +52,7 @@ class _Job(Generic[T]):
 
 
 class _CommitFailedError(Exception):
-    """COMMIT itself failed. `told` is what the callers get."""
-
-    def __init__(self, told: Exception) -> None:
-        super().__init__(str(told))
-        self.told = told
+    """COMMIT itself failed, for the reason that is its cause."""
 
 
 class Writer:
@@ -78,17 +80,19 @@ class Writer:
         """How many jobs wait for the next transaction."""
         return self._jobs.qsize()
 
-    def do(self, what: str, work: Work[T]) -> T:
+    def do(self, what: str, work: Work[T], *, done: Done[T] | None = None) -> T:
         """Return what `work` returns, once it is committed.
 
         Args:
             what: One of `crashpoints.COMMITS`: what is written.
+            done: Asked when the commit has failed: whether it is there all the same. Without it
+                `work` is done again: done twice it must come to the same.
 
         Raises:
-            StoreError: If it could not be written. Nothing of it was, unless the error says that
-                the commit itself failed: then nobody knows.
+            CommitUnknownError: If the commit has failed, and whether it was one cannot be read.
+            StoreError: If it could not be written. Nothing of it was.
         """
-        job = _Job(what, work)
+        job = _Job(what, work, done)
         with self._door:
             if self._closed:
                 raise StoreError(f"store {str(self._path)!r} is closed; open it again")
@@ -134,11 +138,11 @@ class Writer:
     def _write(self, jobs: list[_Job[Any]]) -> None:
         try:
             self._transact(jobs)
-        except _CommitFailedError as error:
-            # Whether it is committed is not known: to do it again might be to do it twice (F09).
+        except _CommitFailedError:
             self._roll_back()
             for job in jobs:
-                job.error = error.told
+                if job.error is None:
+                    self._settle(job)
         except Exception as error:
             self._roll_back()
             if len(jobs) > 1:
@@ -149,7 +153,33 @@ class Writer:
         for job in jobs:
             job.answered.release()
 
+    def _settle(self, job: _Job[Any]) -> None:
+        """Find out whether a job whose commit failed is written, and write it if not."""
+        known = False
+        try:
+            reach("commit.doubted")
+            if job.done is not None and job.done(self._connection, job.answer):
+                return
+            known = job.done is not None
+            self._transact([job])
+        except _CommitFailedError as error:
+            self._roll_back()
+            job.error = self._unknown(error)
+        except Exception as error:
+            self._roll_back()
+            job.error = self._told(error) if known else self._unknown(error)
+
+    def _unknown(self, error: Exception) -> Exception:
+        told = self._told(error)
+        if isinstance(told, StoreGoneError):
+            return told
+        unknown = CommitUnknownError(f"{told}; it may have been written all the same")
+        unknown.__cause__ = told
+        return unknown
+
     def _told(self, error: Exception) -> Exception:
+        if isinstance(error, _CommitFailedError) and isinstance(error.__cause__, Exception):
+            error = error.__cause__
         if isinstance(error, OSError):
             error = sqlite3.OperationalError(str(error))
         if not isinstance(error, sqlite3.Error):
@@ -180,7 +210,7 @@ class Writer:
             for job in jobs:
                 reach(f"{job.what}.committed")
         except (sqlite3.Error, OSError) as error:
-            raise _CommitFailedError(self._told(error)) from error
+            raise _CommitFailedError from error
         self.commits += written
 
     def _check_place(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from journal import is_alive, read
 
 EVENTFLOW = str(Path(sys.executable).with_name("eventflow"))
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 class Place:
@@ -47,6 +47,11 @@ class Place:
     def log(self) -> str:
         """What `serve` has said about itself."""
         return (self.folder / "serve.log").read_text()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to `serve` alone."""
+        assert self._serve is not None
+        os.kill(self._serve.pid, number)
 
     @property
     def ended(self) -> bool:

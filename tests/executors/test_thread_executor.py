@@ -1,7 +1,6 @@
 """What only attempts in threads promise: nothing starves, and what cannot be killed is let go."""
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -182,7 +181,9 @@ def test_without_a_file_lines_go_to_the_logger(caplog: pytest.LogCaptureFixture)
     assert [record.getMessage() for record in caplog.records] == ["rows: 3"]
 
 
-def test_a_begin_that_cannot_be_written_down_is_refused(tmp_path: Path, make: Make) -> None:
+def test_an_attempt_whose_begin_cannot_be_written_down_is_lost_before_its_code_runs(
+    tmp_path: Path, make: Make
+) -> None:
     (tmp_path / "spool").mkdir()
     harness = make("threads")
     (tmp_path / "spool" / NAME).unlink()
@@ -190,6 +191,6 @@ def test_a_begin_that_cannot_be_written_down_is_refused(tmp_path: Path, make: Ma
 
     report = harness.run("count_start")
 
-    assert report.kind is ReportKind.REFUSED
+    assert report.kind is ReportKind.LOST
     assert harness.desk.of("started") == []
-    assert replace(report, failure=None).reason == "cannot be started"
+    assert report.reason.startswith("the begin of the attempt cannot be written down")

@@ -256,7 +256,7 @@ def test_a_store_that_is_damaged_is_replaced_by_its_last_good_copy(
 
 
 @pytest.mark.spoils
-@pytest.mark.parametrize("dies_at", ["_made_ready", "_swap", "_take_logs", "rename"])
+@pytest.mark.parametrize("dies_at", ["_made_ready", "_keep", "_move_stale", "_take_logs"])
 def test_a_second_restore_finishes_what_a_killed_one_has_begun(
     store: SqliteStore,
     path: Path,
@@ -271,10 +271,7 @@ def test_a_second_restore_finishes_what_a_killed_one_has_begun(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        if dies_at == "rename":
-            patch.setattr(Path, "rename", dies)
-        else:
-            patch.setattr(restoring, dies_at, dies)
+        patch.setattr(restoring, dies_at, dies)
         with pytest.raises(KeyboardInterrupt):
             restore(tmp_path / "backup.db", path, now=NOW, force=True)
     # Either the old one or the new one is there, whole.
