@@ -26,7 +26,7 @@ def places(tmp_path: Path) -> Iterator[tuple[Place, Place]]:
 @pytest.mark.long
 @pytest.mark.fault("F45")
 @pytest.mark.rule("S10")
-def test_a_scheduler_that_stood_still_decides_nothing_under_a_lease_that_it_has_lost(
+def test_f45_a_scheduler_that_stood_still_decides_nothing_under_a_lease_that_it_has_lost(
     places: tuple[Place, Place],
 ) -> None:
     """A lock ends with its process, so it is lost only with its file: somebody has deleted that."""
