@@ -6,6 +6,7 @@ process which is really started does the same is shown by tests that use `subpro
 """
 
 import atexit
+import contextlib
 import os
 import select
 import signal
@@ -167,7 +168,9 @@ class Running:
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            # It may end between the two.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)

@@ -27,7 +27,11 @@ def check_left_wal(path: Path) -> None:
         StoreError: If not. Both files are as they were.
     """
     wal = path.with_name(path.name + "-wal")
-    if not wal.exists() or not wal.stat().st_size:
+    try:
+        if not wal.stat().st_size:
+            return
+    except FileNotFoundError:
+        # Also where the last one who had the store open has just closed it.
         return
     before = _counters(path)
     try:

@@ -162,7 +162,9 @@ def test_f06_an_outcome_that_was_not_written_down_makes_a_new_attempt_with_its_r
 @pytest.mark.long
 @pytest.mark.fault("F09")
 @pytest.mark.parametrize("case", cases(IN_DOUBT))
-def test_f09_what_goes_wrong_while_a_commit_is_in_doubt_loses_nothing(place: Place, case: str) -> None:
+def test_f09_what_goes_wrong_while_a_commit_is_in_doubt_loses_nothing(
+    place: Place, case: str
+) -> None:
     one = Tale(place, [f"batch.committed:raise:3,{case}"])
 
     one.tell()

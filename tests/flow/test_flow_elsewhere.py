@@ -59,7 +59,7 @@ def platform() -> Any:
     folder = str(FOLDERS / "reporters")
     if folder not in sys.path:
         sys.path.append(folder)
-    from local_platform import LocalPlatform
+    from platform_here import LocalPlatform
 
     with LocalPlatform() as platform:
         yield platform

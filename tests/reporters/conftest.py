@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from local_platform import LocalPlatform
+from platform_here import LocalPlatform
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
-from local_platform import (
+from platform_here import (
     SOON_S,
     Behaviour,
     Handler,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_platform import (
+from platform_here import (
     CERTIFICATE,
     SOON_S,
     LocalPlatform,

@@ -8,7 +8,7 @@ from typing import Any
 
 import programs
 import pytest
-from local_platform import LocalPlatform, hangs
+from platform_here import LocalPlatform, hangs
 
 EVENTFLOW = Path(sys.executable).with_name("eventflow")
 DEADLINE_S = 60

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_platform import SOON_S, LocalPlatform
+from platform_here import SOON_S, LocalPlatform
 
 from eventflow import PythonOperator, Scheduler, TaskAction, Workflow
 from eventflow.reporters import UplinkClient, UplinkConfig, items

@@ -44,6 +44,7 @@ with Scheduler("{url}") as scheduler:
         scheduler.client.until(
             lambda: scheduler.store.task_status(handle.id, "first") == "SUCCESS" or None, 60
         )
+    handles[2].id  # is decided too
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

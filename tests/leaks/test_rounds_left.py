@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from census import census, files_in, leaves_nothing
-from local_platform import LocalPlatform
+from platform_here import LocalPlatform
 
 from eventflow import PythonOperator, Scheduler, Workflow, current_context
 from eventflow.clock import SystemClock
