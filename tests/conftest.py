@@ -1,5 +1,6 @@
 """Every store that a test leaves behind is whole, as `eventflow fsck` sees it."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,15 @@ import pytest
 from eventflow.clock import SystemClock
 from eventflow.store.fsck import fsck
 from eventflow.store.schema import is_store
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, and have every program that is begun here hear it.
+
+    A shell has what it runs in the background ignore it, and that is inherited.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 # Here a test may come to its folder by a fixture that it asks for while it runs.
 _WITH_STORES = ("store", "runtime", "crash")

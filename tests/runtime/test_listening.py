@@ -134,8 +134,7 @@ def test_a_listener_is_told_when_the_loop_has_died(tmp_path: Path) -> None:
 
     with Scheduler(url(tmp_path)) as scheduler:
         heard = in_thread(scheduler.listen("k"))
-        scheduler._engine._errands.put(fall_over)
-        scheduler._engine._bell.wake()
+        scheduler._engine._on_the_loop(fall_over)
 
         told = heard.get(timeout=SOON_S)
 

@@ -52,16 +52,14 @@ class Lives:
         self.spool = Spool()
         self.deaths = 0
         self.was_whole = True
-        self._unknown = 0
         self.process = self._new()
 
     def see_end(self) -> bool:
-        """Whether the scheduler has ended by itself: it may when a batch was written unknown."""
+        """Whether the scheduler has ended by itself, which it has no reason for."""
         if not self.process.ended:
             return False
         self._note(f"scheduler ended: {self.process.ended}")
-        if self._fates.happened["commit: error, written"] == self._unknown:
-            self._wrong(f"the scheduler has ended for no reason: {self.process.ended}")
+        self._wrong(f"the scheduler has ended for no reason: {self.process.ended}")
         self.die()
         return True
 
@@ -111,7 +109,6 @@ class Lives:
             process.is_whole = not process.engine.parked and len(process.world.workflows) == len(
                 self._place.store.workflows()
             )
-            self._unknown = self._fates.happened["commit: error, written"]
             self.was_whole &= process.is_whole
             self._witness.all_hold = self.was_whole
             return process

@@ -6,7 +6,7 @@ from typing import Any
 
 from eventflow.core.portrait import portrait
 from eventflow.core.world import World
-from eventflow.errors import LeaseLostError, StoreError, StoreGoneError
+from eventflow.errors import CommitUnknownError, LeaseLostError, StoreError, StoreGoneError
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.desk import StoreDesk
 from eventflow.runtime.dispatch import Order
@@ -83,10 +83,14 @@ class Process:
 
     def step(self) -> bool:
         """One batch; `False` when there was nothing to decide."""
+        engine = self.engine
         try:
-            return self.engine._loop.step()
+            engine._errands.run()
+            return engine._loop.step()
         except (LeaseLostError, StoreGoneError) as error:
             self.ended = type(error).__name__
+        except CommitUnknownError:
+            engine._errands.put_first(engine._find_out)
         except StoreError:
             pass
         return True

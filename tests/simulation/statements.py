@@ -25,6 +25,7 @@ class Statements:
 
     Attributes:
         struck: Whether a statement has met what was meant for it, since `arm`.
+        in_doubt: Whether that was the COMMIT: the writer finds out by itself what became of it.
     """
 
     def __init__(self, store: SqliteStore) -> None:
@@ -32,10 +33,15 @@ class Statements:
         self._connection = writer._connection
         self._left = 0
         self._how = ""
-        self.struck = False
+        self.struck = self.in_doubt = False
 
-        def do(what: str, work: Callable[[sqlite3.Connection], T]) -> T:
-            job = _Job(what, work)
+        def do(
+            what: str,
+            work: Callable[[sqlite3.Connection], T],
+            *,
+            done: Callable[[sqlite3.Connection, T], bool] | None = None,
+        ) -> T:
+            job = _Job(what, work, done)
             writer._write([job])
             if job.error is not None:
                 raise job.error
@@ -46,10 +52,10 @@ class Statements:
 
     def arm(self, number: int, how: str) -> None:
         """Let the statement of that number, from 1, fail, or have the process die there."""
-        self._left, self._how, self.struck = number, how, False
+        self._left, self._how, self.struck, self.in_doubt = number, how, False, False
 
     def disarm(self) -> None:
-        self._left, self.struck = 0, False
+        self._left, self.struck, self.in_doubt = 0, False, False
 
     def execute(self, text: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         return self._meet(text, lambda: self._connection.execute(text, parameters))
@@ -72,7 +78,7 @@ class Statements:
         self._left -= 1
         if self._left:
             return do()
-        self.struck = True
+        self.struck, self.in_doubt = True, text == "COMMIT"
         match self._how:
             case "died":
                 raise DiedError
@@ -80,7 +86,7 @@ class Statements:
                 # SQLite itself rolls back then.
                 self._connection.execute("ROLLBACK")
                 raise _failed("SQLITE_FULL", sqlite3.SQLITE_FULL)
-            case "done" if text != "COMMIT":
+            case "done":
                 do()
         raise _failed("SQLITE_IOERR_WRITE", sqlite3.SQLITE_IOERR)
 

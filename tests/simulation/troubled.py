@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from eventflow.errors import StoreError
+from eventflow.errors import CommitUnknownError, StoreError
 from eventflow.model.event import Event
 from eventflow.store.cut import Cut, Manner, Pruned
 from eventflow.store.ports import Batch
@@ -85,12 +85,12 @@ class TroubledStore:
         if what == "commit" and strikes("commit: full"):
             raise StoreError("the disk is full")
         if strikes(f"{what}: error, not written"):
-            raise StoreError("the commit failed; nobody knows")
+            raise CommitUnknownError("the commit failed; nobody knows")
         if strikes(f"{what}: a statement fails"):
             return self._at_a_statement(self._fates.dice.choice([FULL, NOT_DONE, DONE]), do)
         done = do()
         if strikes(f"{what}: error, written"):
-            raise StoreError("the commit failed; nobody knows")
+            raise CommitUnknownError("the commit failed; nobody knows")
         return done
 
     def _at_a_statement(self, how: str, do: Callable[[], T]) -> T:
@@ -103,7 +103,7 @@ class TroubledStore:
         statements.arm(number, how)
         try:
             done = do()
-            struck = statements.struck
+            struck = statements.struck and not statements.in_doubt
         finally:
             statements.disarm()
         if struck:

@@ -66,7 +66,7 @@ class Twins:
 
         def ask(*arguments: Any, **named: Any) -> Any:
             said = _said(of_file, arguments, named)
-            if not self._statements.struck:
+            if not self._statements.struck or said.error is None:
                 other = _said(of_memory, arguments, named)
                 self._hold_against(name, arguments, said, other)
             if said.error is not None:
