@@ -190,7 +190,7 @@ def copy_sources(entry: Path, into: Path) -> Sources:
     name = _hash(contents)
     folder = into / name
     try:
-        _make_owner_only(into)
+        make_folder_of_copies(into)
         if not folder.is_dir():
             _write_all(contents, folder)
     except OSError as error:
@@ -242,7 +242,8 @@ def _hash(contents: dict[str, bytes]) -> str:
     return whole.hexdigest()
 
 
-def _make_owner_only(folder: Path) -> None:
+def make_folder_of_copies(folder: Path) -> None:
+    """Make a folder for the owner only, in which no sources are looked for: it holds copies."""
     make_private(folder)
     (folder / _MARKER).touch(mode=0o600)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from eventflow.crashpoints import reach
 from eventflow.errors import StoreError
+from eventflow.executors.code import make_folder_of_copies
 from eventflow.store.database import connect, store_error
 from eventflow.store.places import files_beside, resolved
 from eventflow.store.schema import prepare
@@ -72,6 +73,8 @@ def back_up(
         reach("backup.copied")
         events, folders = _contents(new)
         _make_folder(new_files)
+        if folders:
+            make_folder_of_copies(new_files / "snapshots")
         reach("backup.begun")
         files = files_beside(path)
         wanted = [*folders, *(["logs"] if logs and (files / "logs").is_dir() else [])]

@@ -13,6 +13,7 @@ import pytest
 from story import StillClock, event
 
 from eventflow.errors import StoreBusyError, StoreError, StoreGoneError
+from eventflow.executors.code import copy_sources
 from eventflow.executors.places import make_private
 from eventflow.store import restoring
 from eventflow.store.backup import MARKER, back_up
@@ -61,7 +62,9 @@ def keys(path: Path) -> list[str]:
 
 
 def in_folder(folder: Path) -> set[str]:
-    return {str(one.relative_to(folder)) for one in folder.rglob("*") if one.name != MARKER}
+    """What is in it, but for the marks of what its folders are."""
+    found = (one for one in folder.rglob("*") if not one.name.startswith(".eventflow-"))
+    return {str(one.relative_to(folder)) for one in found}
 
 
 def test_a_backup_holds_events_and_code_and_nothing_of_attempts(
@@ -281,3 +284,31 @@ def test_a_second_restore_finishes_what_a_killed_one_has_begun(
 
     assert keys(path) == ["a", "b"]
     shutil.rmtree(files_beside(tmp_path / "backup.db"))
+
+
+def test_a_backup_beside_a_workflow_is_none_of_its_sources(tmp_path: Path, opens: Opens) -> None:
+    flow = tmp_path / "flow.py"
+    flow.write_text("code")
+    path = tmp_path / "store.db"
+    into = files_beside(path) / "snapshots"
+    code_hash, folder = copy_sources(flow, into)
+    store = opens()
+    store.append([event("a")])
+    store.keep_snapshot(
+        SnapshotRecord(
+            hash="abc",
+            namespace="default",
+            workflow="w",
+            folder=str(folder),
+            entry="flow.py",
+            definition={},
+            created_at=NOW,
+        )
+    )
+
+    back_up(path, tmp_path / "backup.db")
+    after_backup = copy_sources(flow, into)
+    restore(tmp_path / "backup.db", tmp_path / "again.db", now=NOW)
+    after_restore = copy_sources(flow, into)
+
+    assert after_backup == after_restore == (code_hash, folder)
