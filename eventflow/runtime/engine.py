@@ -232,14 +232,15 @@ class Engine:
             inbox=self._inbox,
         )
         found = self._claimed(loaded, found)
-        reported = {report.key for report in found} | taken
-        for report in [*found, *lost_attempts(loaded.world, reported, counted=counted)]:
+        reported = {report.key for report in found}
+        lost = lost_attempts(loaded.world, reported | taken, counted=counted)
+        for report in [*found, *lost]:
             self._inbox.put(report)
             reported.add(report.key)
         join(loaded.world, self.client)
-        if anew:
-            reported -= taken
-        self._dispatch(redeliveries(loaded.world, loaded.commands, reported))
+        # One whose end is known is not begun once more, whoever had it.
+        handed = reported if anew else reported | taken
+        self._dispatch(redeliveries(loaded.world, loaded.commands, handed))
 
     def _claimed(self, loaded: Loaded, found: list[Report]) -> list[Report]:
         """The reports about runs of this world; the rest are parked, or have ended long since."""
