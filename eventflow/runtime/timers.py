@@ -127,9 +127,9 @@ class Alarm:
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         self._set_to: datetime | None = None
-        self._clockwork = BackgroundScheduler(
-            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True}
-        )
+        # One that rings may still be at it when the next one comes: that must not be skipped.
+        defaults = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1000}
+        self._clockwork = BackgroundScheduler(timezone=UTC, job_defaults=defaults)
         self._stopped = threading.Event()
         self._looking = threading.Thread(target=self._look, name="eventflow-look", daemon=True)
 
@@ -151,6 +151,8 @@ class Alarm:
 
     def stop(self) -> None:
         self._stopped.set()
+        # Waits for the job that goes off now: it would not be found after the shutdown.
+        self._clockwork.remove_all_jobs()
         self._clockwork.shutdown(wait=False)
         self._looking.join()
 
