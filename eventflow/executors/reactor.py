@@ -1,8 +1,8 @@
 """One thread that waits for sockets, pipes, instants and work, and framed lines over sockets.
 
 Whatever belongs to a reactor is touched by its thread only, so nothing in it needs a lock; other
-threads `post` work to it. What has arrived is read before alarms ring: who was heard of is not
-silent.
+threads `post` work to it. Work is done before what has arrived since it was posted is read, and
+that is read before alarms ring: who was heard of is not silent.
 """
 
 import functools
@@ -96,10 +96,12 @@ class Reactor:
 
     def _run(self) -> None:
         while not self._closed:
-            for key, events in self._selector.select(self._patience()):
-                self._do(functools.partial(key.data, events))
+            arrived = self._selector.select(self._patience())
+            # First: a stop is heeded before the end that came after it was asked for.
             for _ in range(len(self._posted)):
                 self._do(self._posted.popleft())
+            for key, events in arrived:
+                self._do(functools.partial(key.data, events))
             for ring in self._alarms.due(self._clock.monotonic()):
                 self._do(ring)
 
