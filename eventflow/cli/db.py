@@ -175,6 +175,7 @@ def _told(done: Pruned, *, dry: bool) -> str:
         (done.runs, "task executions"),
         (done.events, "events"),
         (done.ids, "ids"),
+        (done.firings, "due times"),
         (done.snapshots, "snapshots"),
         (done.log_folders, "log folders"),
     )

@@ -75,12 +75,14 @@ def _schedule(deciding: Deciding, timer: Timer) -> None:
         anchor=timer.anchor,
     )
     if known.paused:
-        deciding.change(Fired(timer.key, due.accounted_to, timer.after, "paused"))
+        deciding.change(Fired(timer.key, due.accounted_to, timer.after, "paused", timer.workflow))
     else:
         for skipped in due.skipped:
-            deciding.change(Fired(timer.key, skipped.until, skipped.after, skipped.reason))
+            deciding.change(
+                Fired(timer.key, skipped.until, skipped.after, skipped.reason, timer.workflow)
+            )
         for number, instant in enumerate(due.fire):
-            deciding.change(Fired(timer.key, instant))
+            deciding.change(Fired(timer.key, instant, workflow=timer.workflow))
             execution_id = create(
                 deciding, known, ExecutionType.PERIODIC, scheduled_time=instant, ahead=number
             )

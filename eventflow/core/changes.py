@@ -138,11 +138,12 @@ class TimerCleared:
 
 
 @dataclass(frozen=True, slots=True)
-class Fired(_Kept):
+class Fired:
     """A due time of a schedule was fired, or a range of them skipped with a reason (S33).
 
     Attributes:
         schedule: Key of the schedule's timer.
+        workflow: The workflow whose schedule it is; `None` for one of a periodic task.
         due_at: The due time; of a range, its newest instant.
         since: Start of a skipped range, itself left out; `None` for a firing.
     """
@@ -151,6 +152,11 @@ class Fired(_Kept):
     due_at: datetime
     since: datetime | None = None
     reason: str = ""
+    workflow: tuple[str, str] | None = None
+
+    def apply(self, draft: Draft) -> None:
+        if self.workflow is not None:
+            draft.put(draft.world.accounted, self.workflow, self.due_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,16 +71,17 @@ def _register(deciding: Deciding, value: dict[str, Any]) -> None:
 def _schedule(deciding: Deciding, plan: Plan, absent: Absent | None) -> None:
     """A schedule counts from its registration; a changed one starts anew (S33).
 
-    But not behind what is accounted for: when the clock was set back, a due time of before would
-    fire again.
+    But not behind what is accounted for, by an earlier schedule too: when the clock was set back, a
+    due time of before would fire again.
     """
+    name = (plan.namespace, plan.name)
     key = f"schedule:{plan.namespace}/{plan.name}"
     schedule = plan.workflow.schedule
     earlier = absent.schedule if absent is not None else deciding.world.timers.get(key)
     if absent is not None and earlier is not None and _is_unchanged(absent, plan, earlier):
         deciding.change(TimerSet(earlier))
         return
-    after = deciding.now
+    after = max(deciding.now, deciding.world.accounted.get(name, deciding.now))
     if earlier is not None and earlier.after is not None:
         after = max(after, earlier.after)
     due = None
@@ -89,7 +90,6 @@ def _schedule(deciding: Deciding, plan: Plan, absent: Absent | None) -> None:
     if due is None:
         deciding.change(TimerCleared(key))
         return
-    name = (plan.namespace, plan.name)
     deciding.change(
         TimerSet(Timer("schedule", due, workflow=name, after=after, anchor=deciding.now))
     )

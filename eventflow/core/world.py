@@ -277,6 +277,8 @@ class World:
         self.plans: dict[str, Plan] = {}
         self.executions: dict[int, LiveExecution] = {}
         self.timers: dict[str, Timer] = {}
+        # workflow -> the newest due time of its schedules, past ones too, that was fired or skipped
+        self.accounted: dict[tuple[str, str], datetime] = {}
         self.counters = Counters()
         # namespace -> which workflow rules want an event
         self.triggers: dict[str, RuleIndex[tuple[Known, Trigger]]] = {}

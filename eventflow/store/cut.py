@@ -33,6 +33,7 @@ class Pruned:
     Attributes:
         runs: Task executions and items.
         ids: Ids of events that are not remembered any more.
+        firings: Due times of schedules that are accounted for and not listed any more.
         longest_s: The longest transaction, in seconds, with the wait for its turn.
         stopped: Whether it was told to end before all was done.
     """
@@ -41,6 +42,7 @@ class Pruned:
     runs: int = 0
     events: int = 0
     ids: int = 0
+    firings: int = 0
     snapshots: int = 0
     log_folders: int = 0
     commits: int = 0

@@ -37,6 +37,12 @@ _OF_EXECUTION = tuple(
         ("workflow_execution", "id"),
     )
 )
+# Those of its periodic tasks, whose keys are `periodic:ID:TASK`.
+_FIRINGS_OF = (
+    "DELETE FROM schedule_firing WHERE schedule >= 'periodic:' || ? || ':'"
+    " AND schedule < 'periodic:' || ? || ';'"
+)
+_OF_FIRING = "DELETE FROM schedule_firing WHERE id = ?"
 _RUNS = "SELECT id FROM task_execution WHERE workflow_execution_id = ? LIMIT ?"
 COUNT_RUNS = "SELECT COUNT(*) FROM task_execution WHERE workflow_execution_id = ?"
 _OF_VERDICT = "DELETE FROM verdict WHERE turn = ? AND number = ?"
@@ -134,6 +140,13 @@ def forgetting(ids: Sequence[tuple[Any, ...]]) -> Callable[[sqlite3.Connection],
     return write
 
 
+def unfiring(firings: Sequence[int]) -> Callable[[sqlite3.Connection], None]:
+    def write(connection: sqlite3.Connection) -> None:
+        connection.executemany(_OF_FIRING, [(one,) for one in firings])
+
+    return write
+
+
 def _put_aside(files: Path, folders: set[str]) -> list[Path]:
     """Take folders of code from their names, at once; what is not below the store's stays."""
     aside = []
@@ -154,6 +167,7 @@ def delete_executions(
     connection.executemany(_OF_VERDICT, said)
     for statement in _OF_EXECUTION:
         connection.executemany(statement, [(one,) for one in ids])
+    connection.executemany(_FIRINGS_OF, [(one, one) for one in ids])
     return taken
 
 

@@ -3,10 +3,11 @@
 Each is put together once: that takes longer than to read a small store.
 """
 
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal, literal_column, or_, select
 from sqlmodel import Session
 
 from eventflow.core.world import Counters
@@ -79,6 +80,7 @@ def kept_in(session: Session) -> Kept:
             OutboxRow,
             columns(OutboxRow, _OUTBOX),
         ),
+        accounted=_accounted(session),
         untold=_events(session, *_untold()),
         steps=_rows(session, Step, _steps()),
     )
@@ -154,6 +156,20 @@ def _items() -> Select[Any]:
         .where(_RUN.c.workflow_execution_id.in_(_LIVE), _RUN.c.item >= 0, _RUN.c.parent.in_(alive))
         .order_by(_RUN.c.id)
     )
+
+
+def _accounted(session: Session) -> dict[tuple[str, str], datetime]:
+    found = session.connection().execute(_newest_firings())
+    return {(namespace, name): due_at for namespace, name, due_at in found if due_at is not None}
+
+
+@cache
+def _newest_firings() -> Select[Any]:
+    """Of each registered workflow, by one seek: firings are as many as due times there were."""
+    workflow, firing = table("workflow"), table("schedule_firing")
+    key = literal("schedule:") + workflow.c.namespace + literal("/") + workflow.c.name
+    newest = select(func.max(firing.c.due_at)).where(firing.c.schedule == key).scalar_subquery()
+    return select(workflow.c.namespace, workflow.c.name, newest)
 
 
 @cache

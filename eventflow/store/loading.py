@@ -6,6 +6,7 @@ still in the log without a turn.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ class Kept:
         runs: Of those executions, by execution and task in order of sequence number: at least those
             that are alive, the highest, the highest that was not dropped, and the newest SUCCESS.
         items: Every item of those of them that are alive, in order of id (S43).
+        accounted: Registered workflow -> the newest due time of its schedules in the file.
         states: Of those executions, and of the workflows' own rules.
         untold: Status facts of tasks that are in the log without a turn.
         steps: The history of every run of the tasks in `untold`, oldest first.
@@ -69,6 +71,7 @@ class Kept:
     outbox: list[OutboxRow]
     pools: list[PoolRow]
     items: list[RunRow] = field(default_factory=list)
+    accounted: dict[tuple[str, str], datetime] = field(default_factory=dict)
     untold: list[Event] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
@@ -83,6 +86,7 @@ def load(kept: Kept, plan_of: Callable[[str], Plan]) -> Loaded:
     loaded = Loaded(World(), cursor=kept.cursor, facts_to=facts_to)
     world = loaded.world
     world.counters = kept.counters
+    world.accounted = dict(kept.accounted)
     plans = _Plans(plan_of)
     missing = _adopt_workflows(world, kept, plans)
     told = _told(kept)

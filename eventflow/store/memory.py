@@ -201,6 +201,7 @@ class MemoryStore(MemoryReads):
             timers=list(shelves.timers.values()),
             pools=list(shelves.pools.values()),
             outbox=list(shelves.outbox.values()),
+            accounted=shelves.accounted(),
             untold=untold,
             steps=[
                 Step(run.workflow_execution_id, run.task, run.sequence_number, run.id, entry.status)

@@ -2,8 +2,9 @@
 works on the store.
 
 Executions go first, each with all that is its own, so that no row of theirs is left without them;
-then what of the log nothing refers to any more, then ids, then code and output. Each transaction
-stands for itself: one that is killed leaves a whole store, and the next one goes on from there.
+then what of the log nothing refers to any more, then firings, ids, code and output. Each
+transaction stands for itself: one that is killed leaves a whole store, and the next one goes on
+from there.
 """
 
 import shutil
@@ -32,8 +33,9 @@ from eventflow.store.erasing import (
     forgetting,
     mark,
     take_runs,
+    unfiring,
 )
-from eventflow.store.sweeping import Gone, events_to_go, ids_to_go
+from eventflow.store.sweeping import events_to_go, firings_to_go, ids_to_go
 from eventflow.store.writer import Writer
 
 T = TypeVar("T")
@@ -75,6 +77,7 @@ class Pruner:
             steps = [
                 lambda: self._executions(doomed),
                 lambda: self._events(doomed),
+                lambda: self._firings(doomed),
                 self._ids,
                 *steps,
                 self._logs,
@@ -171,6 +174,14 @@ class Pruner:
                 self._count(events=len(some))
                 yield
 
+    def _firings(self, doomed: Doomed) -> Iterator[None]:
+        gone = doomed.ids if self._manner.dry else frozenset[int]()
+        for some in _parts(firings_to_go(self._database, self._cut, gone), EVENTS_A_COMMIT):
+            if not self._manner.dry:
+                self._write(unfiring(some))
+            self._count(firings=len(some))
+            yield
+
     def _ids(self) -> Iterator[None]:
         for some in ids_to_go(self._database, self._cut, EVENTS_A_COMMIT):
             if not self._manner.dry:
@@ -223,6 +234,6 @@ class Pruner:
             yield
 
 
-def _parts(of: Sequence[Gone], size: int) -> Iterator[Sequence[Gone]]:
+def _parts(of: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for first in range(0, len(of), size):
         yield of[first : first + size]

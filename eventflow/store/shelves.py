@@ -123,6 +123,14 @@ class Shelves:
         for name, is_paused in rows.paused.items():
             self.workflows[name] = self.workflows[name]._replace(paused=is_paused)
 
+    def accounted(self) -> dict[tuple[str, str], datetime]:
+        """The newest firing of each registered workflow."""
+        newest: dict[str, datetime] = {}
+        for schedule, due_at in self.firings:
+            newest[schedule] = max(due_at, newest.get(schedule, due_at))
+        keys = {name: f"schedule:{'/'.join(name)}" for name in self.workflows}
+        return {name: newest[key] for name, key in keys.items() if key in newest}
+
     def _take_executions(self, rows: Rows) -> None:
         for row in rows.executions:
             self.executions[row.id] = row

@@ -47,6 +47,19 @@ _IDS = (
     " ORDER BY namespace, sender, id LIMIT ?"
 )
 
+_FIRED = (
+    "SELECT id, schedule, due_at FROM schedule_firing"
+    " WHERE schedule LIKE 'schedule:%' AND due_at < ?"
+)
+_NEWEST = (
+    "SELECT schedule, MAX(due_at) FROM schedule_firing WHERE schedule LIKE 'schedule:%'"
+    " GROUP BY schedule"
+)
+_STARTED = (
+    "SELECT id, 'schedule:' || namespace || '/' || workflow, scheduled_time FROM workflow_execution"
+    " WHERE execution_type = 'PERIODIC' AND retry_of IS NULL"
+)
+
 
 class Gone(NamedTuple):
     """An event that may go: its place in the log, and its turn."""
@@ -103,6 +116,31 @@ def _window(
         Gone(offset, turn)
         for turn, offset, scope in events
         if scope not in stand and turn not in wanted
+    ]
+
+
+def firings_to_go(database: Database, cut: Cut, doomed: frozenset[int]) -> list[int]:
+    """Old firings of schedules whose executions are gone.
+
+    The newest of a schedule stays: what is due later is told by it from what was fired (S33).
+
+    Args:
+        doomed: Executions that are still there, and are to be taken for gone.
+    """
+    with database.session() as session:
+        connection = session.connection()
+        stay = {
+            (schedule, at)
+            for one, schedule, at in connection.exec_driver_sql(_STARTED)
+            if one not in doomed
+        }
+        stay |= {(schedule, at) for schedule, at in connection.exec_driver_sql(_NEWEST)}
+        fired = connection.exec_driver_sql(_FIRED, (micros_of(cut.before),)).all()
+    mine = f"schedule:{cut.namespace}/" if cut.namespace is not None else ""
+    return [
+        one
+        for one, schedule, at in fired
+        if (schedule, at) not in stay and schedule.startswith(mine)
     ]
 
 

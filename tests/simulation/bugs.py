@@ -23,7 +23,7 @@ BUGS = (
     ),
     Bug(
         "turn-again",
-        "a batch without log events is written again after an error of its commit",
+        "a batch without log events is written though turns were given since",
         "store/memory.py",
         "at != (batch.read_from, batch.turns_from)",
         "at[0] != batch.read_from",

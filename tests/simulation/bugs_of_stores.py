@@ -103,8 +103,9 @@ BUGS = (
         "due times that are skipped are not accounted for",
         "core/alarms.py",
         "        for skipped in due.skipped:\n"
-        "            deciding.change("
-        "Fired(timer.key, skipped.until, skipped.after, skipped.reason))\n"
+        "            deciding.change(\n"
+        "                Fired(timer.key, skipped.until, skipped.after, skipped.reason, "
+        "timer.workflow)\n            )\n"
         "        for number",
         "        for number",
     ),
@@ -149,6 +150,28 @@ BUGS = (
         "core/changes.py",
         "known.paused, known.state = absent.paused, dict(absent.state)",
         "known.state = dict(absent.state)",
+    ),
+    Bug(
+        "accounted",
+        "a schedule that was taken away and comes back forgets what was fired",
+        "core/commands.py",
+        "max(deciding.now, deciding.world.accounted.get(name, deciding.now))",
+        "deciding.now",
+    ),
+    Bug(
+        "pruned-newest",
+        "retention takes the newest due time of a schedule",
+        "store/sweeping.py",
+        "        stay |= {(schedule, at) for schedule, at in "
+        "connection.exec_driver_sql(_NEWEST)}\n",
+        "",
+    ),
+    Bug(
+        "pruned-firing",
+        "retention takes the due time of an execution that stays",
+        "store/sweeping.py",
+        "if one not in doomed\n        }\n        stay |=",
+        "if one in doomed\n        }\n        stay |=",
     ),
     Bug(
         "absent-forgets-schedule",

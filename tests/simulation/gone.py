@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from eventflow.model.status import WORKFLOW_ENDED
+from eventflow.store.columns import instant_of
 from eventflow.store.cut import Cut
 from eventflow.store.doomed import BEING_PRUNED
 from eventflow.store.repeats import DedupKey
@@ -49,6 +50,7 @@ class Letting:
         self._runs(shelves.runs.keys() - self._in_file("id", "task_execution"))
         offsets = {event.offset for event in shelves.events} - self._in_file("offset", "event")
         self._events(offsets - self._gone.offsets, cut.before)
+        self._firings(cut)
         self._ids(cut.ids_before)
         for one in shelves.snapshots.keys() - self._in_file("hash", "snapshot"):
             if not cut.snapshots:
@@ -120,6 +122,29 @@ class Letting:
         shelves.decisions[:] = [row for row in shelves.decisions if row.turn not in turns]
         shelves.verdicts[:] = [row for row in shelves.verdicts if row.turn not in turns]
         self._gone.offsets |= offsets
+
+    def _firings(self, cut: Cut) -> None:
+        """A firing stays with its execution, while it is young, and while it is the newest."""
+        shelves = self._shelves
+        asked = self._file._reader.rows("SELECT schedule, due_at FROM schedule_firing")
+        kept = {(schedule, instant_of(due_at)) for schedule, due_at in asked}
+        started = {
+            (f"schedule:{row.namespace}/{row.workflow}", row.scheduled_time)
+            for row in shelves.executions.values()
+            if not row.retry_of
+        }
+        for place in shelves.firings.keys() - kept:
+            schedule, due_at = place
+            kind, owner, *_ = schedule.split(":")
+            if kind == "periodic":
+                is_free = int(owner) not in shelves.executions
+            else:
+                newest = max(at for one, at in shelves.firings if one == schedule)
+                is_free = due_at < cut.before and due_at < newest and place not in started
+            if not is_free:
+                self._wrong(f"the firing of {schedule} at {due_at} is gone")
+        for place in shelves.firings.keys() - kept:
+            del shelves.firings[place]
 
     def _ids(self, before: datetime) -> None:
         shelves = self._shelves

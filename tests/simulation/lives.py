@@ -11,6 +11,7 @@ from tests.simulation import standing
 from tests.simulation.fates import Fates
 from tests.simulation.places import Place
 from tests.simulation.process import Process
+from tests.simulation.statements import any_
 from tests.simulation.troubled import TroubledStore
 from tests.simulation.witness import Witness
 from tests.simulation.workers import Spool, Workers
@@ -51,6 +52,7 @@ class Lives:
         self._wrong = wrong
         self.spool = Spool()
         self.deaths = 0
+        self._replaced: Process | None = None
         self.was_whole = True
         self.process = self._new()
 
@@ -63,13 +65,15 @@ class Lives:
         self.die()
         return True
 
-    def die(self, cut: Cut | None = None) -> None:
+    def die(self, cut: Cut | None = None, *, stands_still: bool = False) -> None:
         """The process ends, and another begins where the store is.
 
         Args:
             cut: What it was about to prune.
+            stands_still: It does not end: it is taken for dead, and goes on later.
         """
         self.deaths += 1
+        self._replaced = self.process if stands_still else None
         before, was_whole = self.process.portrait(), self.process.is_whole
         # A batch that was written with an error, or before a death, is not in the live world.
         live_turn = self.process.world.counters.turn
@@ -86,6 +90,17 @@ class Lives:
             self._compare(before, self.process.portrait())
         if self.process.orders != self._witness.orders:
             self._wrong(f"the outbox holds {self.process.orders}, not {self._witness.orders}")
+
+    def wake_replaced(self) -> None:
+        """Let one that was taken for dead go on, once the next has decided: it writes nothing."""
+        replaced = self._replaced
+        if replaced is None or replaced.turn == self.process.turn:
+            return
+        self._replaced = None
+        before = self._place.turn
+        self._note(f"the replaced one goes on: {replaced.go_on(any_(self._place.store))}")
+        if self._place.turn != before:
+            self._wrong("a scheduler that was replaced has written")
 
     def judge(self) -> None:
         """Ask what must be so between two batches."""

@@ -108,6 +108,11 @@ class Place:
             self._open(self._disk)
         self.store.hold("simulation")
 
+    @property
+    def turn(self) -> int:
+        """Of the last event that was decided in the memory store, which is the file's twin."""
+        return self._memory._shelves.counters.turn
+
     def judge(self, *, parked: bool) -> None:
         """Put the checks of `eventflow fsck` to the file, unless something may have been parked: it
         waits where others would not.

@@ -135,22 +135,25 @@ class Play:
 
     def _act(self, number: int) -> None:
         action = self.fates.dice.choices(ACTIONS, self._weights)[0]
-        try:
-            told = getattr(self, f"_do_{action}")() if self._lives_on() else ""
-        except DiedError:
+        if self.fates.strikes("process: died"):
             told = "died"
-            self._lives.die()
+            self._lives.die(stands_still=number % 2 == 0)
+        else:
+            told = self._do(action)
         self._lives.see_end()
         self._note(f"[{number}] {action} {told}")
         if action == "step" or told == "died":
+            self._lives.wake_replaced()
             self._lives.judge()
         if number % ASK_EVERY == ASK_EVERY - 1:
             self._place.judge(parked=not self._lives.was_whole)
 
-    def _lives_on(self) -> bool:
-        if self.fates.strikes("process: died"):
-            raise DiedError
-        return True
+    def _do(self, action: str) -> object:
+        try:
+            return getattr(self, f"_do_{action}")()
+        except DiedError:
+            self._lives.die()
+            return "died"
 
     def _do_emit(self) -> object:
         return self._producers.emit()

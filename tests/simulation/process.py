@@ -13,6 +13,7 @@ from eventflow.runtime.dispatch import Order
 from eventflow.runtime.engine import Engine
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.registry import Registry
+from eventflow.store.ports import Store
 from eventflow.testing.clock import VirtualClock
 from tests.simulation.statements import any_
 from tests.simulation.troubled import TroubledStore
@@ -94,6 +95,20 @@ class Process:
         except StoreError:
             pass
         return True
+
+    @property
+    def turn(self) -> int:
+        return self.world.counters.turn
+
+    def go_on(self, store: Store) -> str:
+        """One batch, by a scheduler that does not know that it was replaced; its error."""
+        # The next one's troubles are not to be drawn for this one.
+        self.engine._loop._store = store
+        try:
+            self.engine._loop.step()
+        except StoreError as error:
+            return type(error).__name__
+        return ""
 
     def deliver(self) -> bool:
         """Hand over one order; `False` when there is none."""

@@ -113,15 +113,23 @@ class Producers:
         known = named in self.acknowledged.values()
         try:
             event = self._client.emit(named.key, "another", id=named.id, sender="sim")
-        except (DuplicateEventError, StoreError) as error:
+        except DuplicateEventError:
+            return f"{named.id} contradicted: refused"
+        except StoreError as error:
+            if not known:
+                # Either of the two may have the id now.
+                self._let_be(named)
             return f"{named.id} contradicted: {type(error).__name__}"
         if known:
             raise AssertionError(f"{named} is in the log, and {event.value!r} was taken too")
         # It never came; now this one has its id, and the first can only be refused.
-        self._again = [one for one in self._again if one.id != named.id]
-        self._named = [one for one in self._named if one.id != named.id]
+        self._let_be(named)
         self.acknowledged[event.offset] = named._replace(value="another")
         return f"{named.id} is another now"
+
+    def _let_be(self, named: Emitted) -> None:
+        self._again = [one for one in self._again if one.id != named.id]
+        self._named = [one for one in self._named if one.id != named.id]
 
     def _malformed(self) -> str:
         key, value = self._fates.dice.choice(MALFORMED)

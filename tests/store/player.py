@@ -182,6 +182,7 @@ def picture(world: World) -> dict[str, Any]:
         "alive": dict(sorted(world.homes.items())),
         "sub-executions": dict(sorted(world.subs.items())),
         "timers": dict(sorted(world.timers.items())),
+        "accounted": dict(sorted(world.accounted.items())),
         # One that nobody has set is made when somebody waits in it.
         "pools": {
             key: (pool.slots, pool.is_set, set(pool.held), list(pool.line))

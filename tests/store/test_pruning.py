@@ -18,6 +18,7 @@ from eventflow.clock import SystemClock
 from eventflow.core.explanation import ExecutionExplained
 from eventflow.errors import ConflictError, DuplicateEventError, NotFoundError, StoreError
 from eventflow.executors.places import make_private
+from eventflow.model.schedule import Every
 from eventflow.model.workflow import Workflow
 from eventflow.runtime.explaining import explain
 from eventflow.store.cut import Cut, Manner, Pruned
@@ -35,9 +36,16 @@ def after_chain() -> Workflow:
     return workflow
 
 
+def beats() -> Workflow:
+    """A periodic task."""
+    with Workflow("beats") as workflow:
+        Step("beat", periodic_expression=Every(minutes=1))
+    return workflow
+
+
 @pytest.fixture
 def player(tmp_path: Path) -> Iterator[Player]:
-    made = Player(tmp_path / "store.db", [chain(), shop(), nightly(), after_chain()])
+    made = Player(tmp_path / "store.db", [chain(), shop(), nightly(), after_chain(), beats()])
     made.register(0)
     made.settle()
     yield made
@@ -231,6 +239,61 @@ def test_only_one_namespace_is_pruned_when_one_is_named(player: Player) -> None:
     player.store.prune(Cut(before=now, ids_before=now, namespace="other"))
 
     assert [one.namespace for one in player.store.read()] == ["default"]
+
+
+def stop_newest(player: Player) -> None:
+    player.client.stop(executions(player)[-1])
+    player.settle()
+    for run_id, attempt in player.rows(
+        "SELECT id, attempt FROM task_execution WHERE status = 'STOPPING'"
+    ):
+        player.report("stopped", run_id, attempt)
+    player.settle()
+    player.wait(10)
+
+
+@pytest.mark.rule("S33")
+def test_due_times_go_with_their_executions_but_for_the_newest(player: Player) -> None:
+    player.register(2)
+    player.settle()
+    for _ in range(4):
+        player.wait(3600)
+        player.settle()
+        stop_newest(player)
+    player.wait(5000)  # a misfire: accounted for, and no execution
+    player.settle()
+    fired = "SELECT due_at FROM schedule_firing ORDER BY due_at"
+    before = player.rows(fired)
+    assert len(before) == 5
+
+    assert prune(player, ago=10_000, dry=True).firings == 2
+    assert prune(player, ago=10_000).firings == 2
+    assert player.rows(fired) == before[2:]
+    assert prune(player).firings == 2
+    assert player.rows(fired) == before[-1:]
+
+    player.wait(3600)
+    player.settle()
+    assert len(player.rows(fired)) == 2
+    assert invariants.broken(player.path) == []
+
+
+@pytest.mark.rule("S34")
+def test_due_times_of_a_periodic_task_go_with_its_execution(player: Player) -> None:
+    player.register(4)
+    player.settle()
+    for _ in range(3):
+        player.client.run("default", "beats")
+        player.settle()
+    player.wait(60)
+    player.settle()
+    assert count(player, "schedule_firing") == 3
+    stop_newest(player)
+    prune(player)
+
+    firings = player.rows("SELECT schedule FROM schedule_firing ORDER BY schedule")
+    assert firings == [(f"periodic:{one}:beat",) for one in executions(player)]
+    assert len(firings) == 2
 
 
 def test_the_next_one_finishes_what_a_killed_one_has_begun(
