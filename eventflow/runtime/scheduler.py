@@ -158,7 +158,7 @@ class Scheduler(Commanding[ExecutionHandle]):
 
     def register_file(
         self,
-        path: Path,
+        path: Path | str,
         names: Iterable[str] = (),
         *,
         accept: Callable[[list[Workflow]], object] | None = None,
@@ -171,7 +171,7 @@ class Scheduler(Commanding[ExecutionHandle]):
         Raises:
             LoadError: If the file is missing, does not import, or defines no such workflow.
         """
-        plans = self._registry.take_file(path, names)
+        plans = self._registry.take_file(Path(path), names)
         if accept is not None:
             accept([plan.workflow for plan in plans])
         self._announce(plans)

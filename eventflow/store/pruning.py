@@ -7,6 +7,7 @@ transaction stands for itself: one that is killed leaves a whole store, and the 
 from there.
 """
 
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +46,7 @@ EVENTS_A_COMMIT = 300
 # Other processes wait for the lock by trying again: they are left as much time as was taken.
 _LEAST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 1.0
+_COPIED_WITHIN_S = 3600.0
 
 
 class Pruner:
@@ -206,9 +208,16 @@ class Pruner:
 
         self._count(snapshots=self._write(write))
         reach("retention.code")
-        for folder in {*beside, *self._database.files.glob("snapshots/.gone-*")}:
+        for folder in {*beside, *self._database.files.glob("snapshots/.gone-*"), *self._broken()}:
             shutil.rmtree(folder, ignore_errors=True)
         yield
+
+    def _broken(self) -> Iterator[Path]:
+        """Copies of sources that somebody was killed over: a whole one has its own name soon."""
+        for folder in self._database.files.glob("snapshots/.new-*"):
+            with contextlib.suppress(FileNotFoundError):
+                if self._clock.now().timestamp() - folder.stat().st_mtime > _COPIED_WITHIN_S:
+                    yield folder
 
     def _logs(self) -> Iterator[None]:
         """Folders of output whose executions are gone: also those that a killed one has left."""

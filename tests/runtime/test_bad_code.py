@@ -81,7 +81,7 @@ def test_f34_tasks_that_do_their_worst_end_as_the_rules_say_and_fifty_beside_the
     tmp_path: Path,
 ) -> None:
     with Scheduler(url(tmp_path), executor="processes") as scheduler:
-        scheduler.register_file(FLOW)
+        scheduler.register_file(str(FLOW))
 
         ended = scheduler.run("bad", namespace="tests").wait(SOON_S)
 

@@ -1,5 +1,6 @@
 """Retention: what goes, what stays with whom, and that nothing is ever given twice."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -369,6 +370,19 @@ def test_output_of_what_is_gone_goes_too(player: Player) -> None:
 
     assert prune(player).log_folders == 1
     assert [one.name for one in logs.iterdir()] == [str(old + 1)]
+
+
+def test_copies_of_sources_that_a_killed_process_has_left_go_too(player: Player) -> None:
+    snapshots = player.store.files / "snapshots"
+    make_private(snapshots)
+    now = player.clock.now().timestamp()
+    for name, age_s in ((".new-left", 4000), (".new-under-way", 60), ("whole", 4000)):
+        (snapshots / name).mkdir()
+        os.utime(snapshots / name, (now - age_s, now - age_s))
+
+    prune(player)
+
+    assert sorted(one.name for one in snapshots.iterdir()) == [".new-under-way", "whole"]
 
 
 def test_a_store_in_memory_says_that_it_is_not_pruned() -> None:
