@@ -39,9 +39,13 @@ _MAX_REJUDGE_BYTES = 4 * MAX_EVENT_BYTES
 
 
 class Until(Protocol):
-    """Waits until a check gives something; looks after every commit. `None` when time ran out."""
+    """Waits until a check gives something, `None` when time ran out; looks after every commit, or
+    after those that may have changed the status of one execution.
+    """
 
-    def __call__(self, check: Callable[[], T | None], timeout: float | None) -> T | None: ...
+    def __call__(
+        self, check: Callable[[], T | None], timeout: float | None, execution_id: int | None = None
+    ) -> T | None: ...
 
 
 class Client:
