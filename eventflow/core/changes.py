@@ -192,8 +192,8 @@ class TurnTaken:
     turn: int
 
     def apply(self, draft: Draft) -> None:
-        counters: Counters = draft.world.counters
-        draft.set(draft.world, "counters", counters._replace(turn=self.turn))
+        _, execution_id, run_id = draft.world.counters
+        draft.set(draft.world, "counters", Counters(self.turn, execution_id, run_id))
 
 
 Change = (

@@ -278,7 +278,7 @@ class Engine:
         try:
             self._errands.run()
             loop = self._loop
-            if loop.step():
+            if loop.step() and loop.has_more:
                 return
         except (LeaseLostError, StoreGoneError):
             raise
