@@ -269,12 +269,10 @@ class Loop:
             batch.touched[event.workflow_execution_id] = None
         for change in decision.changes:
             match change:
-                case RunMoved() | ExecutionStopping():
+                case RunMoved() | ExecutionStopping() | ExecutionMoved():
                     batch.touched[change.execution_id] = None
                 case ExecutionCreated(record):
                     batch.touched[record.id] = None
-                case ExecutionMoved():
-                    batch.touched[change.execution_id] = None
                 case _:
                     continue
         # In the order in which they came to be: a run's facts never overtake each other.
