@@ -6,7 +6,7 @@ woken. Commands are events too; what they came to is read from the store once th
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from eventflow.clock import Clock
@@ -101,11 +101,7 @@ class Client:
 
     def _complete(self, event: Event) -> Event:
         check_user_key(event.key)
-        event = replace(
-            event,
-            id=event.id or draw_id(self._clock),
-            time=event.time or self._clock.now(),
-        )
+        event = event.stamped(event.id or draw_id(self._clock), event.time or self._clock.now())
         check_event(event, max_bytes=MAX_EVENT_BYTES)
         return event
 
