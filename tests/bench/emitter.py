@@ -6,8 +6,8 @@ It says when, just before the emission, by the clock that all processes of the m
 import subprocess
 import sys
 import time
-from contextlib import AbstractContextManager, contextmanager
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from eventflow.runtime.remote import RemoteClient
 
