@@ -38,6 +38,7 @@ from eventflow.executors.messages import (
     Ready,
     Spawn,
     Spawned,
+    prepare_all,
     to_frame,
 )
 from eventflow.executors.port import AttemptKey
@@ -84,6 +85,8 @@ class Nursery:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._selector.register(self._control, selectors.EVENT_READ)
+        prepare_all()
+        groups.prepare()
         gc.collect()
         gc.freeze()
         self._send(Ready(forks=self._forks))
