@@ -47,7 +47,7 @@ class Ours:
         return [taken]
 
     def runs(self, size: int) -> list[float]:
-        return [seconds_for_runs(self._scheduler, self._runs, size, STARTERS)]
+        return [seconds_for_runs(self._scheduler, self._runs, size, STARTERS)[0]]
 
     def latency(self, size: int) -> list[float]:
         began: queue.SimpleQueue[float] = queue.SimpleQueue()
