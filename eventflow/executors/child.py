@@ -54,10 +54,10 @@ _BROKEN = 70  # EX_SOFTWARE: a fault of ours, not of the task
 class Worker:
     """The channel of one attempt, and what comes and goes over it."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, reactor: Reactor) -> None:
         self._begin: Begin | None = None
-        self._reactor = Reactor("eventflow-channel", SystemClock())
-        self._line = Line(channel, self._reactor, self._take, end_own_group)
+        self._reactor = reactor
+        self._line = Line(channel, reactor, self._take, end_own_group)
         self._desk = RemoteDesk(
             lambda frame: self._reactor.post(lambda: self._line.send_frame(frame))
         )
@@ -155,20 +155,22 @@ class Worker:
         os._exit(0)
 
 
-def become(channel: int, output: int, load: Callable[[], Sequence[Workflow]]) -> NoReturn:
-    """Turn this process into a child: make the attempt that comes over `channel`, and end.
+def become(take: Callable[[], tuple[int, int]], load: Callable[[], Sequence[Workflow]]) -> NoReturn:
+    """Turn this process into a child: make the attempt that comes over its channel, and end.
 
     Args:
-        channel: Descriptor of the socket to the scheduler.
-        output: Descriptor that becomes standard output and error.
+        take: Gives two descriptors, when they are there: of the socket to the scheduler, and of
+            what becomes standard output and error.
         load: Gives the workflows of the snapshot.
     """
     try:
         groups.die_with_parent(signal.SIGKILL)
         groups.adopt_orphans()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        reactor = Reactor("eventflow-channel", SystemClock())
+        channel, output = take()
         _redirect(output)
-        Worker(socket.socket(fileno=channel)).run(load())
+        Worker(socket.socket(fileno=channel), reactor).run(load())
     except BaseException:  # the end of a process
         traceback.print_exc()
     os._exit(_BROKEN)
@@ -184,7 +186,8 @@ def main() -> None:
     channel, output, folder, entry = sys.argv[1:]
     path = Path(folder, entry)
     sys.argv = [str(path)]
-    become(int(channel), int(output), lambda: load_workflows(path, alone=True))
+    files = int(channel), int(output)
+    become(lambda: files, lambda: load_workflows(path, alone=True))
 
 
 def _find(job: Job, workflows: Sequence[Workflow]) -> Operator:
