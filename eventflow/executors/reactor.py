@@ -50,6 +50,17 @@ class Reactor:
     def start(self) -> None:
         self._thread.start()
 
+    def turn(self) -> None:
+        """Wait for something, and do it, on this thread: for as long as there is no other."""
+        arrived = self._selector.select(self._patience())
+        # First: a stop is heeded before the end that came after it was asked for.
+        for _ in range(len(self._posted)):
+            self._do(self._posted.popleft())
+        for key, events in arrived:
+            self._do(functools.partial(key.data, events))
+        for ring in self._alarms.due(self._clock.monotonic()):
+            self._do(ring)
+
     def post(self, work: Callable[[], None]) -> None:
         """Do `work` on the reactor's thread, soon. From any thread."""
         self._posted.append(work)
@@ -96,14 +107,7 @@ class Reactor:
 
     def _run(self) -> None:
         while not self._closed:
-            arrived = self._selector.select(self._patience())
-            # First: a stop is heeded before the end that came after it was asked for.
-            for _ in range(len(self._posted)):
-                self._do(self._posted.popleft())
-            for key, events in arrived:
-                self._do(functools.partial(key.data, events))
-            for ring in self._alarms.due(self._clock.monotonic()):
-                self._do(ring)
+            self.turn()
 
     def _patience(self) -> float | None:
         if self._posted:

@@ -7,7 +7,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import chain, downtime, emitting, fanout, limits, mapped, outage, startup, uplink
+from tests.bench import (
+    chain,
+    children,
+    downtime,
+    emitting,
+    fanout,
+    limits,
+    mapped,
+    outage,
+    runs,
+    startup,
+    uplink,
+)
 
 Figures = dict[str, object]
 
@@ -17,8 +29,12 @@ def full() -> list[Callable[[Path], Figures]]:
         chain.run,
         fanout.run,
         mapped.run,
+        runs.run,
         emitting.latency,
         emitting.throughput,
+        children.elsewhere,
+        children.in_a_child,
+        children.many,
         startup.run,
         downtime.run,
         uplink.run,
@@ -32,7 +48,11 @@ def smoke() -> list[Callable[[Path], Figures]]:
         lambda folder: chain.run(folder, rounds=2),
         lambda folder: fanout.run(folder, few=500, many=5_000, rounds=2),
         lambda folder: mapped.run(folder, counts=(500, 5_000)),
+        lambda folder: runs.run(folder, few=50, many=500, rounds=1),
         lambda folder: emitting.latency(folder, rounds=50),
+        lambda folder: children.elsewhere(folder, rounds=20),
+        lambda folder: children.in_a_child(folder, rounds=20),
+        lambda folder: children.many(folder, row="short-row"),
         lambda folder: emitting.throughput(folder, seconds=0.5),
         downtime.run,
         lambda folder: uplink.run(folder, length=50, rounds=2),
