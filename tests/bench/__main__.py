@@ -7,7 +7,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import chain, downtime, emitting, fanout, limits, mapped, outage, startup, uplink
+from tests.bench import (
+    chain,
+    downtime,
+    emitting,
+    fanout,
+    install,
+    limits,
+    mapped,
+    outage,
+    startup,
+    uplink,
+)
 
 Figures = dict[str, object]
 
@@ -20,6 +31,7 @@ def full() -> list[Callable[[Path], Figures]]:
         emitting.latency,
         emitting.throughput,
         startup.run,
+        install.run,
         downtime.run,
         uplink.run,
         uplink.run_long,
@@ -34,6 +46,7 @@ def smoke() -> list[Callable[[Path], Figures]]:
         lambda folder: mapped.run(folder, counts=(500, 5_000)),
         lambda folder: emitting.latency(folder, rounds=50),
         lambda folder: emitting.throughput(folder, seconds=0.5),
+        install.run,
         downtime.run,
         lambda folder: uplink.run(folder, length=50, rounds=2),
         lambda folder: outage.run(folder, rows=("off", "hanging"), rounds=1),
@@ -55,6 +68,9 @@ def faults(figures: Figures) -> list[str]:
     begun = figures.get("first_ms_hanging")
     if isinstance(begun, int) and begun > 1_000:  # a step that waits for the platform: 5 s
         found.append(f"{figures['bench']}: with a hanging platform the first step takes {begun} ms")
+    stated = figures.get("faults")
+    if isinstance(stated, list):  # the bench has judged itself
+        found += [f"{figures['bench']}: {fault}" for fault in stated]
     return found
 
 
