@@ -14,8 +14,8 @@ from eventflow.cli import options
 from eventflow.cli.hints import on_store
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.ownlog import open_log
-from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import note, say, say_json
+from eventflow.cli.unset import unset_pools
 from eventflow.cli.uplink import report_to
 from eventflow.clock import SystemClock
 from eventflow.errors import DefinitionError, LoadError
