@@ -11,7 +11,7 @@ JOBS ?= 2
 MINUTES ?= 8
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures long leaks simulate planted soak check bench bench-smoke rules zones clean
+.PHONY: demo test test-pictures long leaks simulate planted soak check bench bench-smoke bench-load rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
@@ -50,6 +50,10 @@ bench: $(VENV)/.dev
 
 bench-smoke: $(VENV)/.dev
 	$(BIN)/python -m tests.bench --smoke
+
+# 2,000 events a second for so many minutes, and what comes while the scheduler is down.
+bench-load: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.load --minutes $(MINUTES)
 
 rules: $(VENV)/.dev
 	$(BIN)/python -m tests.rules

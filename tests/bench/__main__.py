@@ -14,6 +14,7 @@ from tests.bench import (
     fanout,
     install,
     limits,
+    load,
     mapped,
     outage,
     startup,
@@ -36,6 +37,8 @@ def full() -> list[Callable[[Path], Figures]]:
         uplink.run,
         uplink.run_long,
         outage.run,
+        lambda folder: load.held(folder, seconds=60),
+        load.burst,
     ]
 
 
@@ -50,6 +53,8 @@ def smoke() -> list[Callable[[Path], Figures]]:
         downtime.run,
         lambda folder: uplink.run(folder, length=50, rounds=2),
         lambda folder: outage.run(folder, rows=("off", "hanging"), rounds=1),
+        lambda folder: load.held(folder, seconds=10),
+        lambda folder: load.burst(folder, events=10_000),
     ]
 
 

@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.service import COMMAND, cpu_s, family, mib, serving
+
 RUN = """
 import sys, time
 begin = time.perf_counter()
@@ -34,7 +36,7 @@ workflow.trigger_on_event("never")
 def run(folder: Path, *, seconds: float = 60.0) -> dict[str, object]:
     """The five of P9; the service is looked at for so many seconds."""
     # Each once, so that the byte code of all that is loaded is there.
-    _wall_s(folder, [_command(), "serve", "--help"], rounds=1)
+    _wall_s(folder, [COMMAND, "serve", "--help"], rounds=1)
     _first_run(folder, 0)
     first_runs = [_first_run(folder, number) for number in (1, 2, 3)]
     idle = _idle(folder, seconds)
@@ -43,17 +45,13 @@ def run(folder: Path, *, seconds: float = 60.0) -> dict[str, object]:
         "bench": "P9 start",
         "import_cpu_s": round(_cpu_s(folder, importing), 3),
         "python_cpu_s": round(_cpu_s(folder, [sys.executable, "-c", "pass"]), 3),
-        "help_s": round(_wall_s(folder, [_command(), "--help"]), 3),
+        "help_s": round(_wall_s(folder, [COMMAND, "--help"]), 3),
         "first_run_s": round(statistics.median(first_runs), 3),
         "idle_rss_mib": round(idle.rss_mib, 1),
         "idle_pss_mib_of_all_processes": round(idle.pss_mib, 1),
         "idle_cpu_percent": round(idle.cpu_percent, 3),
         "target": [0.15, 0.3, 1.2, 90, 0.2],
     }
-
-
-def _command() -> str:
-    return str(Path(sys.executable).with_name("eventflow"))
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -110,44 +108,12 @@ class _Idle:
 
 def _idle(folder: Path, seconds: float) -> _Idle:
     (folder / "idle.py").write_text(WORKFLOW)
-    serve = subprocess.Popen(
-        [_command(), "serve", "idle.py", "--store", "sqlite:///idle.db"],
-        cwd=folder,
-        env=_environment(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert serve.stdout is not None
-        while "ready" not in (line := serve.stdout.readline()):
-            assert line, "serve ended before it was ready"
+    with serving(
+        folder, "idle.py", "--store", "sqlite:///idle.db", environment=_environment(folder)
+    ) as pid:
         time.sleep(1)  # what it does when it starts is not what it does when it is idle
-        pids = [serve.pid, *_children(serve.pid)]
-        before = sum(map(_cpu_of, pids))
+        pids = family(pid)
+        before = sum(map(cpu_s, pids))
         time.sleep(seconds)
-        used = sum(map(_cpu_of, pids)) - before
-        rss = _kib(serve.pid, "Rss")
-        pss = sum(_kib(pid, "Pss") for pid in pids)
-    finally:
-        serve.terminate()
-        serve.wait(30)
-        serve.stdout.close()
-    return _Idle(rss / 1024, pss / 1024, used / seconds * 100)
-
-
-def _children(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
-    return found
-
-
-def _kib(pid: int, field: str) -> int:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
-
-
-def _cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        used = sum(map(cpu_s, pids)) - before
+        return _Idle(mib(pid, "Rss"), sum(mib(each, "Pss") for each in pids), used / seconds * 100)
