@@ -127,6 +127,10 @@ class Engine:
         self._alarm.stop()
         self._news.stop()
 
+    def wait(self) -> None:
+        """Wait until the loop has ended: it was stopped, or it has died."""
+        self._thread.join()
+
     def is_newest(self, plan: Plan) -> bool:
         """Whether a snapshot is the newest of its workflow, and nothing is parked."""
         known = self._loop.world.workflows.get((plan.namespace, plan.name))

@@ -13,7 +13,9 @@ from tests.bench import (
     downtime,
     emitting,
     fanout,
+    install,
     limits,
+    load,
     mapped,
     outage,
     runs,
@@ -36,10 +38,13 @@ def full() -> list[Callable[[Path], Figures]]:
         children.in_a_child,
         children.many,
         startup.run,
+        install.run,
         downtime.run,
         uplink.run,
         uplink.run_long,
         outage.run,
+        lambda folder: load.held(folder, seconds=60),
+        load.burst,
     ]
 
 
@@ -54,9 +59,12 @@ def smoke() -> list[Callable[[Path], Figures]]:
         lambda folder: children.in_a_child(folder, rounds=20),
         lambda folder: children.many(folder, row="short-row"),
         lambda folder: emitting.throughput(folder, seconds=0.5),
+        install.run,
         downtime.run,
         lambda folder: uplink.run(folder, length=50, rounds=2),
         lambda folder: outage.run(folder, rows=("off", "hanging"), rounds=1),
+        lambda folder: load.held(folder, seconds=10),
+        lambda folder: load.burst(folder, events=10_000),
     ]
 
 
@@ -75,6 +83,9 @@ def faults(figures: Figures) -> list[str]:
     begun = figures.get("first_ms_hanging")
     if isinstance(begun, int) and begun > 1_000:  # a step that waits for the platform: 5 s
         found.append(f"{figures['bench']}: with a hanging platform the first step takes {begun} ms")
+    stated = figures.get("faults")
+    if isinstance(stated, list):  # the bench has judged itself
+        found += [f"{figures['bench']}: {fault}" for fault in stated]
     return found
 
 
