@@ -44,7 +44,37 @@ def run(
         "register_s": [round(made["register_s"], 2) for made in found.made],
         "register_us_per_rule": round(most["register_s"] / rules[-1] * 1e6, 1),
         "bytes_per_rule": round((most["kib"] - found.made[0]["kib"]) * 1024 / rules[-1]),
+        **_registering(folder),
     }
+
+
+def _registering(folder: Path, at_once: int = 500, times: int = 4) -> dict[str, object]:
+    """Workflows of one rule each, so many at once: the cost of one, and how it grows with those
+    that are there already.
+    """
+    costs = []
+    with Scheduler(f"sqlite:///{folder}/registering.db") as scheduler:
+        scheduler.register(*_single(range(at_once)))
+        for number in range(1, times + 1):
+            some = _single(range(number * at_once, (number + 1) * at_once))
+            begin = time.process_time()
+            scheduler.register(*some)
+            costs.append((time.process_time() - begin) / at_once * 1e6)
+        assert len(scheduler.workflows()) == (times + 1) * at_once
+    return {
+        "register_cpu_us_per_workflow": [round(cost) for cost in costs],
+        "flat_register": round(costs[-1] / costs[0], 3),
+    }
+
+
+def _single(numbers: range) -> list[Workflow]:
+    workflows = []
+    for number in numbers:
+        with Workflow(f"single{number}") as workflow:
+            PythonOperator("t", nothing)
+        workflow.trigger_on_event(f"single.{number}")
+        workflows.append(workflow)
+    return workflows
 
 
 def run_long(folder: Path) -> dict[str, object]:
