@@ -34,6 +34,7 @@ from eventflow.runtime.guard import Guard
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.listening import checked
 from eventflow.runtime.news import send
+from eventflow.runtime.registering import announce
 from eventflow.runtime.registry import Registry
 from eventflow.runtime.retention import prune
 from eventflow.settings import read_settings
@@ -152,7 +153,7 @@ class Scheduler(Commanding[ExecutionHandle]):
             DefinitionError: If one cannot work as written.
         """
         family = with_sub_workflows(workflows)
-        self._announce([self._registry.take(workflow) for workflow in family])
+        self._announce(self._registry.take_all(family))
 
     def register_file(
         self,
@@ -324,9 +325,8 @@ class Scheduler(Commanding[ExecutionHandle]):
             self._engine.prepare(plan)
             self._engine.take_back(plan)
         new = [plan for plan in plans if not self._engine.is_newest(plan)]
-        asked = [self.client.register(it.namespace, it.name, it.snapshot) for it in new]
-        for plan, command in zip(new, asked, strict=True):
-            self.client.outcome(command)
+        announce(self.client, new, self._engine.is_newest)
+        for plan in new:
             self._engine.take_back(plan)  # until now the newest may have been without its code
 
     def _obeyed(self, command: Event) -> DecisionRecord | None:

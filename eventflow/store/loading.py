@@ -16,6 +16,7 @@ from eventflow.core.pools import HOLDS_SLOT, Pool, is_counted
 from eventflow.core.retried import Retried, is_taken_over
 from eventflow.core.world import Absent, Counters, Items, LiveExecution, Run, Standing, World
 from eventflow.errors import EventflowError
+from eventflow.garbage import no_collection
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
 from eventflow.model.status import ALIVE, BUSY, TaskAction, TaskStatus, WorkflowStatus
@@ -76,6 +77,7 @@ class Kept:
     steps: list[Step] = field(default_factory=list)
 
 
+@no_collection()
 def load(kept: Kept, plan_of: Callable[[str], Plan]) -> Loaded:
     """Return the world that `kept` describes.
 
