@@ -230,8 +230,7 @@ class Client:
             DefinitionError: If the name is no token, or the slots are no number from 0.
         """
         check_pool(namespace, name, slots)
-        value = {"namespace": namespace, "pool": name, "slots": slots}
-        return self._command("pool", value, namespace)
+        return self._command("pool", {"namespace": namespace, "pool": name, "slots": slots})
 
     def register(self, namespace: str, workflow: str, snapshot: str) -> Event:
         """Say that a snapshot is the newest of its workflow (S41)."""
