@@ -305,7 +305,7 @@ class Client:
         self,
         verb: str,
         value: dict[str, Any],
-        namespace: str,
+        namespace: str = "",
         idempotency_key: str = "",
         *,
         max_bytes: int | None = MAX_EVENT_BYTES,
