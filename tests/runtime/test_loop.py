@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from eventflow import Event, Every, Operator, TaskAction, TaskContext, TaskStatus, Workflow
+from eventflow import (
+    Event,
+    Every,
+    Operator,
+    TaskAction,
+    TaskContext,
+    TaskStatus,
+    Workflow,
+    WorkflowOperator,
+)
 from eventflow.errors import StoreError
 from eventflow.executors.port import AttemptKey, Report, ReportKind
 from eventflow.model.records import AttemptFailure
@@ -262,6 +271,34 @@ def test_facts_that_wait_in_the_log_are_not_overtaken_by_later_ones(
     assert scheduler.replay().equal
     scheduler.run_until_idle()
     assert [number for number, _ in scheduler.runs("b")] == [1]
+
+
+@pytest.mark.rule("S12", "S22", "S40")
+def test_the_end_of_a_sub_execution_does_not_overtake_facts_that_wait_in_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Workflow("child", completion="manual") as child:
+        Work("c", autostart=False)
+    with Workflow("w", completion="manual") as workflow:
+        sub = WorkflowOperator("sub", child)
+        sub.action_on_event_received(TaskAction.STOP, "stop")
+    scheduler = VirtualScheduler(workflow)
+    scheduler.run()
+    # Both are in the log before the first is decided; its facts then come behind the second.
+    for key in ("stop", "noise"):
+        scheduler.client.emit(key)
+    with monkeypatch.context() as limits:
+        limits.setattr(loop_module, "READ_LIMIT", 1)
+        limits.setattr(loop_module, "TURN_LIMIT", 1)
+        scheduler._loop.step()
+        limits.setattr(loop_module, "TURN_LIMIT", 100)
+        scheduler._loop.step()
+    scheduler.run_until_idle()
+
+    facts = scheduler.events("eventflow.task.w.sub.*")
+    order = [fact.key.rpartition(".")[2] for fact in sorted(facts, key=lambda fact: fact.turn)]
+    assert order == ["init", "queued", "running", "stopping", "stopped"]
+    assert scheduler.replay().equal
 
 
 @pytest.mark.rule("S12", "S20", "S22")

@@ -110,13 +110,6 @@ BUGS = (
         "        for number",
     ),
     Bug(
-        "quiet-overtakes",
-        "the end of a sub-execution overtakes facts of its parent that wait in the log",
-        "runtime/loop.py",
-        "whose facts may wait.\n            waits = self._facts_wait(batch)",
-        "whose facts may wait.\n            waits = False",
-    ),
-    Bug(
         "told-too-early",
         "rules know of a restart before its fact when the successor is dropped",
         "core/actions.py",
