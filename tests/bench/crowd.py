@@ -142,4 +142,5 @@ def _unwanted(scheduler: Scheduler) -> Figures:
 
 def _wanted(scheduler: Scheduler, running: int) -> Figures:
     """Fewer events where each is seen by many."""
-    return cost_of_events(scheduler, [Event("go", {"n": 1})] * max(1_000 // running, 3), batch=1)
+    count = min(max(1_000 // running, 2), 50)
+    return cost_of_events(scheduler, [Event("go", {"n": 1})] * count, batch=1)
