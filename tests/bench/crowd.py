@@ -51,7 +51,7 @@ def run(
 
 
 def run_subscribed(
-    folder: Path, *, running: tuple[int, ...] = (1, 100, 10_000), rounds: int = 5
+    folder: Path, *, running: tuple[int, ...] = (1, 1_000, 10_000), rounds: int = 5
 ) -> dict[str, object]:
     """Beside executions whose rules all want the event: what each of them adds."""
     found = curve(folder, beside_subscribers, running, rounds=rounds)
