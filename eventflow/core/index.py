@@ -31,9 +31,6 @@ class _Node(Generic[T]):
     def empty(self) -> bool:
         return not (self.below or self.here or self.rest)
 
-    def get(self, token: str) -> "_Node[T] | None":
-        return self.below.get(token) if self.below is not None else None
-
     def make(self, token: str) -> "_Node[T]":
         """The node below for a token, made if need be."""
         if self.below is None:
@@ -82,10 +79,10 @@ class RuleIndex(Generic[T]):
         tokens, rest = _split(pattern)
         path = [self._root]
         for token in tokens:
-            below = path[-1].get(token)
-            if below is None:
+            below = path[-1].below
+            if below is None or token not in below:
                 return
-            path.append(below)
+            path.append(below[token])
         _remove(path[-1].rest if rest else path[-1].here, entry)
         while tokens and path[-1].empty:
             path.pop()
@@ -100,13 +97,13 @@ class RuleIndex(Generic[T]):
         for token in key.split("."):
             below = []
             for node in nodes:
-                if wildcards:
-                    yield from node.rest or ()
-                    star = node.get("*")
-                    if star is not None:
-                        below.append(star)
-                exact = node.get(token)
-                if exact is not None:
+                if wildcards and node.rest:
+                    yield from node.rest
+                if node.below is None:
+                    continue
+                if wildcards and (star := node.below.get("*")) is not None:
+                    below.append(star)
+                if (exact := node.below.get(token)) is not None:
                     below.append(exact)
             if not below:
                 return
