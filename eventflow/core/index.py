@@ -3,7 +3,6 @@
 Finding costs the length of the key and the rules found, whether one rule is known or a million.
 """
 
-from collections.abc import Iterator
 from sys import intern
 from typing import Generic, TypeVar
 
@@ -89,16 +88,16 @@ class RuleIndex(Generic[T]):
             if path[-1].below is not None:
                 del path[-1].below[tokens.pop()]
 
-    def match(self, key: str) -> Iterator[T]:
-        """Every entry whose pattern fits `key`; once for each such pattern, in no set order."""
-        yield from self._exact.get(key, ())
+    def match(self, key: str) -> list[T]:
+        """Every entry whose pattern fits `key`, once, in no set order."""
+        found = list(self._exact.get(key, ()))
         nodes = [self._root]
         wildcards = not key.startswith(RESERVED)
         for token in key.split("."):
             below = []
             for node in nodes:
                 if wildcards and node.rest:
-                    yield from node.rest
+                    found += node.rest
                 if node.below is None:
                     continue
                 if wildcards and (star := node.below.get("*")) is not None:
@@ -106,12 +105,14 @@ class RuleIndex(Generic[T]):
                 if (exact := node.below.get(token)) is not None:
                     below.append(exact)
             if not below:
-                return
+                break
             nodes = below
             # `*` and `**` at the front never reach the scheduler's own keys, behind them they do.
             wildcards = True
-        for node in nodes:
-            yield from node.here or ()
+        else:
+            for node in nodes:
+                found += node.here or ()
+        return list(dict.fromkeys(found)) if len(found) > 1 else found
 
 
 def _remove(entries: list[T] | None, entry: T) -> None:

@@ -9,7 +9,6 @@ import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from eventflow.core.asked import Asked, Writes
 from eventflow.core.changes import StateWritten
@@ -19,6 +18,7 @@ from eventflow.core.world import Known, LiveExecution, World
 from eventflow.model.condition import Condition
 from eventflow.model.context import RuleContext
 from eventflow.model.event import Event
+from eventflow.model.keys import RESERVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,11 @@ class Judged:
     refused: dict[Verdict, str] = field(default_factory=dict)
     of_turn: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the event has met nothing, and nobody was asked."""
+        return not (self.triggers or self.paused or self.rules or self.verdicts or self.writes)
+
     def told(self) -> list[Verdict]:
         """The verdicts, as they are recorded."""
         if not self.refused:
@@ -104,7 +109,9 @@ def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> 
     for live in _audience(world, event):
         if live.stopping or live.record.status != "RUNNING":
             continue
-        matched = _unique(live.plan.index.match(event.key))
+        matched = live.plan.index.match(event.key)
+        if not matched:
+            continue
         order = live.plan.tasks
         matched.sort(key=lambda rule: (order[rule.task].order, rule.number))
         written: Writes = {}
@@ -120,11 +127,30 @@ def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> 
     return judged
 
 
+def any_is_wanted(world: World, events: Iterable[Event]) -> bool:
+    """Whether a rule may want one of these events, by their keys alone."""
+    seen: set[tuple[str, str]] = set()
+    for event in events:
+        place = (event.namespace, event.key)
+        if place in seen:
+            continue
+        if event.workflow_execution_id is not None or event.key.startswith(RESERVED):
+            return True
+        for by_namespace in (world.triggers, world.listeners):
+            index = by_namespace.get(event.namespace)
+            if index is not None and index.match(event.key):
+                return True
+        seen.add(place)
+    return False
+
+
 def _judge_triggers(world: World, event: Event, ask: Ask, judged: Judged) -> None:
     index = world.triggers.get(event.namespace)
     if index is None:
         return
-    found = _unique(index.match(event.key))
+    found = index.match(event.key)
+    if not found:
+        return
     written: dict[str, Writes] = {}
     for known, trigger in sorted(found, key=lambda entry: (entry[0].plan.name, entry[1].number)):
         if known.paused:
@@ -229,7 +255,3 @@ def _answer(
         own = replace(event, value=copy.deepcopy(event.value))
         return ask(condition, own, context, snapshot)
     return Answer(bool(condition.is_met(event, context)))
-
-
-def _unique(entries: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(entries))

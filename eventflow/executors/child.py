@@ -10,9 +10,7 @@ that the import has registered belong to the nursery and would run once per chil
 """
 
 import contextlib
-import ctypes
 import os
-import queue
 import signal
 import socket
 import sys
@@ -56,10 +54,10 @@ _BROKEN = 70  # EX_SOFTWARE: a fault of ours, not of the task
 class Worker:
     """The channel of one attempt, and what comes and goes over it."""
 
-    def __init__(self, channel: socket.socket) -> None:
-        self._begin: queue.SimpleQueue[Begin] = queue.SimpleQueue()
-        self._reactor = Reactor("eventflow-channel", SystemClock())
-        self._line = Line(channel, self._reactor, self._take, end_own_group)
+    def __init__(self, channel: socket.socket, reactor: Reactor) -> None:
+        self._begin: Begin | None = None
+        self._reactor = reactor
+        self._line = Line(channel, reactor, self._take, end_own_group)
         self._desk = RemoteDesk(
             lambda frame: self._reactor.post(lambda: self._line.send_frame(frame))
         )
@@ -69,8 +67,8 @@ class Worker:
     def run(self, workflows: Sequence[Workflow]) -> NoReturn:
         """Make the attempt that the scheduler names, and leave."""
         reach("child.started")
-        self._reactor.start()
-        begin = self._begin.get()
+        while (begin := self._begin) is None:
+            self._reactor.turn()  # a thread for the channel has nothing to do before
         spool = Spool(Path(begin.spool))
         try:
             report = self._make(begin, spool, _find(begin.job, workflows))
@@ -83,6 +81,8 @@ class Worker:
         flush_output()
         ended = to_frame(Ended(report=report))
         self._reactor.post(lambda: self._leave(ended))
+        if self._attempt is None:
+            self._reactor.turn()  # nothing was begun, so no other thread does it
         threading.Event().wait()
         os._exit(_BROKEN)
 
@@ -103,24 +103,31 @@ class Worker:
         try:
             spool.begin(Mark(job.key, pid, started), durable=job.must_not_repeat)
         except FileExistsError:
+            if self._line.hung_up:
+                end_own_group()
             return _begun_before(job.key, spool)
         except OSError as error:
             # Not its task's fault: another attempt may find a disk that can be written to.
             return lost(job.key, f"the begin of the attempt cannot be written down: {error}")
+        if self._line.hung_up:
+            # Asked for behind the mark: a scheduler that lives now, or comes from now on, sees it.
+            # That of this child is dead, and the next one may have had the attempt made, and have
+            # forgotten it since.
+            spool.withdraw(job.key)
+            end_own_group()
         begun = Begun(pid=pid, started=started, retries_any=not operator.settings.retry_on)
-        said = threading.Event()
-        self._reactor.post(lambda: self._attend(attempt, begun, said))
         # The scheduler knows of the begin before the code can take this process down.
-        said.wait()
+        self._attend(attempt, begun)
+        self._reactor.start()
         reach("child.told")
         signal.signal(signal.SIGTERM, lambda number, frame: _terminated(attempt))
         return attempt.run()
 
-    def _attend(self, attempt: Attempt, begun: Begun, said: threading.Event) -> None:
+    def _attend(self, attempt: Attempt, begun: Begun) -> None:
         self._attempt = attempt
         self._line.send(begun)
-        said.set()
-        self._beat(min(_HEARTBEAT_S, attempt.job.heartbeat_timeout_s / 4))
+        every_s = min(_HEARTBEAT_S, attempt.job.heartbeat_timeout_s / 4)
+        self._reactor.after(every_s, lambda: self._beat(every_s))
         if self._stop_asked:
             self._stop(attempt)
 
@@ -131,7 +138,7 @@ class Worker:
     def _take(self, message: Message) -> None:
         match message:
             case Begin():
-                self._begin.put(message)
+                self._begin = message
             case Stop():
                 self._stop_asked = True
                 if self._attempt is not None:
@@ -151,24 +158,27 @@ class Worker:
             _to_output(f"[eventflow] the outcome cannot be written down: {error}\n".encode())
 
     def _leave(self, ended: bytes) -> None:
-        self._line.send_last(ended)
+        with contextlib.suppress(OSError):  # nobody is there: who comes finds it written down
+            self._line.send_last(ended)
         os._exit(0)
 
 
-def become(channel: int, output: int, load: Callable[[], Sequence[Workflow]]) -> NoReturn:
-    """Turn this process into a child: make the attempt that comes over `channel`, and end.
+def become(take: Callable[[], tuple[int, int]], load: Callable[[], Sequence[Workflow]]) -> NoReturn:
+    """Turn this process into a child: make the attempt that comes over its channel, and end.
 
     Args:
-        channel: Descriptor of the socket to the scheduler.
-        output: Descriptor that becomes standard output and error.
+        take: Gives two descriptors, when they are there: of the socket to the scheduler, and of
+            what becomes standard output and error.
         load: Gives the workflows of the snapshot.
     """
     try:
         groups.die_with_parent(signal.SIGKILL)
         groups.adopt_orphans()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        reactor = Reactor("eventflow-channel", SystemClock())
+        channel, output = take()
         _redirect(output)
-        Worker(socket.socket(fileno=channel)).run(load())
+        Worker(socket.socket(fileno=channel), reactor).run(load())
     except BaseException:  # the end of a process
         traceback.print_exc()
     os._exit(_BROKEN)
@@ -184,7 +194,8 @@ def main() -> None:
     channel, output, folder, entry = sys.argv[1:]
     path = Path(folder, entry)
     sys.argv = [str(path)]
-    become(int(channel), int(output), lambda: load_workflows(path, alone=True))
+    files = int(channel), int(output)
+    become(lambda: files, lambda: load_workflows(path, alone=True))
 
 
 def _find(job: Job, workflows: Sequence[Workflow]) -> Operator:
@@ -233,7 +244,7 @@ def flush_output() -> None:
         with contextlib.suppress(BaseException):
             if stream is not None:
                 stream.flush()
-    ctypes.CDLL(None).fflush(None)
+    groups.flush_c()
 
 
 def _to_output(line: bytes) -> None:

@@ -5,6 +5,7 @@ needs no second look. A member declared `Any` travels as JSON text of its own: u
 the depth that they are allowed.
 """
 
+import contextlib
 import dataclasses
 import types
 import typing
@@ -51,6 +52,22 @@ def from_json(data: Any, kind: Any) -> Any:
     return _form(kind).read(data)
 
 
+def prepare(kind: Any) -> None:
+    """Work out the forms of a type and of all that it holds: else the first value of each waits."""
+    seen: set[Any] = set()
+    ahead = [kind]
+    while ahead:
+        one = ahead.pop()
+        if one in seen or one in (type(None), Ellipsis):
+            continue
+        seen.add(one)
+        with contextlib.suppress(MessageError):  # a member that is always None here
+            _form(one)
+        ahead += typing.get_args(one)
+        if dataclasses.is_dataclass(one) or hasattr(one, "_fields"):
+            ahead += _hints(one).values()
+
+
 @cache
 def _form(kind: Any) -> _Form:
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
@@ -86,19 +103,26 @@ def _plain(kind: type) -> _Form:
 
 
 def _members(kind: type, names: tuple[str, ...]) -> _Form:
-    # The forms are looked up late: a type may hold itself.
-    hints = typing.get_type_hints(kind)
+    hints, wanted = _hints(kind), set(names)
+
+    @cache
+    def forms() -> list[tuple[str, _Form]]:
+        # Looked up late: a type may hold itself.
+        return [(name, _form(hints[name])) for name in names]
 
     def write(value: Any) -> dict[str, Any]:
         _instance(value, kind)
-        return {name: _form(hints[name]).write(getattr(value, name)) for name in names}
+        return {name: form.write(getattr(value, name)) for name, form in forms()}
 
     def read(data: Any) -> Any:
-        if not isinstance(data, dict) or data.keys() != set(names):
+        if not isinstance(data, dict) or data.keys() != wanted:
             raise MessageError(f"{kind.__name__} has the members {', '.join(names)}; got {data!r}")
-        return kind(**{name: _form(hints[name]).read(data[name]) for name in names})
+        return kind(**{name: form.read(data[name]) for name, form in forms()})
 
     return _Form(write, read)
+
+
+_hints = cache(typing.get_type_hints)
 
 
 def _optional(kind: Any, inner: tuple[Any, ...]) -> _Form:

@@ -4,6 +4,7 @@ A pid alone names nobody for long. With the instant at which its process started
 within one boot of the machine, it does.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -20,6 +21,7 @@ _LOOK_S = 0.005
 _DEATH_S = 5.0
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_THREADS = "/proc/self/task"
 _STATE, _STARTED = 0, 19  # places in /proc/<pid>/stat, counted after the name
 
 
@@ -76,8 +78,10 @@ def adopt_orphans() -> None:
 def own_children() -> set[int]:
     """Pids of this process's children; empty where the system does not tell."""
     found: set[int] = set()
-    for listed in Path("/proc/self/task").glob("*/children"):
-        found.update(int(pid) for pid in listed.read_text("ascii").split())
+    with contextlib.suppress(FileNotFoundError):
+        for thread in os.listdir(_THREADS):  # noqa: PTH208  asked for each child that ends
+            with open(f"{_THREADS}/{thread}/children", "rb") as listed:  # noqa: PTH123  likewise
+                found.update(map(int, listed.read().split()))
     return found
 
 
@@ -96,9 +100,26 @@ def end_strays(known: set[int]) -> None:
             os.waitpid(pid, 0)
 
 
+def flush_c() -> None:
+    """Write out what C code has buffered in its streams."""
+    _library().fflush(None)
+
+
+def prepare() -> None:
+    """Look up what never changes, once for all children to come."""
+    _library()
+    _boot()
+
+
 def _prctl(option: int, value: int) -> None:
     if _LINUX:
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+        _library().prctl(option, value, 0, 0, 0)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """What this process is linked with."""
+    return ctypes.CDLL(None)
 
 
 def _look_at(pid: int) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from eventflow.executors.codec import MessageError, from_json, to_json
+from eventflow.executors.codec import MessageError, from_json, prepare, to_json
 from eventflow.executors.port import AttemptKey, Job, Report
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import JsonValueError, decode, encode
@@ -214,6 +214,12 @@ _TYPES: tuple[type[Message], ...] = (
 )
 _NAMES = {kind: re.sub(r"(?<=.)([A-Z])", r"_\1", kind.__name__).lower() for kind in _TYPES}
 _BY_NAME = {name: kind for kind, name in _NAMES.items()}
+
+
+def prepare_all() -> None:
+    """Work out how each message is written and read, once for all children to come."""
+    for kind in _TYPES:
+        prepare(kind)
 
 
 def to_frame(message: Message) -> bytes:

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,9 +38,11 @@ from eventflow.executors.messages import (
     Ready,
     Spawn,
     Spawned,
+    prepare_all,
     to_frame,
 )
 from eventflow.executors.port import AttemptKey
+from eventflow.executors.spare import Spare, wait_for_files
 from eventflow.model.workflow import Workflow
 
 # The scheduler's own path of modules goes along, so that a task finds what the scheduler finds.
@@ -70,6 +72,8 @@ class Nursery:
         self._files: deque[int] = deque()
         self._attempts: dict[int, AttemptKey] = {}
         self._fresh: dict[int, subprocess.Popen[bytes]] = {}
+        # There only while there is no attempt.
+        self._spare: Spare | None = None
         # What the import has started is the workflow's own, and stays.
         self._helpers = groups.own_children()
         self._wake_read, self._wake_write = os.pipe()
@@ -84,9 +88,12 @@ class Nursery:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._selector.register(self._control, selectors.EVENT_READ)
+        prepare_all()
+        groups.prepare()
         gc.collect()
         gc.freeze()
         self._send(Ready(forks=self._forks))
+        self._have_spare()
         while True:
             ready = {key.fileobj for key, _ in self._selector.select()}
             if self._wake_read in ready:
@@ -118,8 +125,7 @@ class Nursery:
 
     def _spawn(self, key: AttemptKey, channel: int, output: int) -> None:
         try:
-            make = self._fork if self._forks else self._execute
-            pid = make(channel, output)
+            pid = self._make(channel, output)
         except OSError as error:
             self._send(NotSpawned(key=key, reason=f"the system made no process: {error}"))
             return
@@ -130,19 +136,44 @@ class Nursery:
         self._attempts[pid] = key
         self._send(Spawned(key=key, pid=pid))
 
-    def _fork(self, channel: int, output: int) -> int:
+    def _make(self, channel: int, output: int) -> int:
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.hand_over(channel, output):
+            return spare.pid
+        if self._forks:
+            return self._fork(lambda: (channel, output))
+        return self._execute(channel, output)
+
+    def _have_spare(self) -> None:
+        """With nothing to do, have the next child ready: one attempt or none waits for it."""
+        if self._attempts or self._spare is not None or not self._forks:
+            return
+        ours, theirs = socket.socketpair()
+
+        def take() -> tuple[int, int]:
+            ours.close()
+            return wait_for_files(theirs)
+
+        try:
+            self._spare = Spare(self._fork(take), ours)
+        except OSError:
+            ours.close()  # the next attempt finds out whether the system makes a process again
+        finally:
+            theirs.close()
+
+    def _fork(self, take: Callable[[], tuple[int, int]]) -> int:
         flush_output()
         with warnings.catch_warnings():
             # From 3.12 on a fork warns of any second thread, idle native ones too.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
-            self._become_child(channel, output)
+            self._become_child(take)
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # the child does the same: whoever is first
         return pid
 
-    def _become_child(self, channel: int, output: int) -> NoReturn:
+    def _become_child(self, take: Callable[[], tuple[int, int]]) -> NoReturn:
         try:
             os.setpgid(0, 0)
             signal.set_wakeup_fd(-1)
@@ -151,7 +182,7 @@ class Nursery:
             self._control.close()
             for file in (self._wake_read, self._wake_write, *self._files):
                 os.close(file)
-            become(channel, output, lambda: self._workflows)
+            become(take, lambda: self._workflows)
         finally:
             os._exit(70)
 
@@ -171,12 +202,16 @@ class Nursery:
                 groups.signal_group(pid, number)
 
     def _reap(self) -> None:
+        ended = False
         for pid, status in _dead():
             key = self._attempts.pop(pid, None)
             if key is not None:
                 groups.signal_group(pid, signal.SIGKILL)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1] if status is None else status)
             self._helpers.discard(pid)
+            if self._spare is not None and self._spare.pid == pid:
+                self._spare.close()
+                self._spare = None
             fresh = self._fresh.pop(pid, None)
             if fresh is not None:
                 fresh.returncode = code
@@ -184,11 +219,15 @@ class Nursery:
                 if self._forks:
                     groups.end_strays(self._helpers | self._attempts.keys())
                 self._send(Exited(key=key, code=code))
+                ended = True
+        if ended:
+            self._have_spare()
 
     def _end_all(self) -> None:
-        for pid in self._attempts:
+        mine = [*self._attempts, *([self._spare.pid] if self._spare is not None else [])]
+        for pid in mine:
             groups.signal_group(pid, signal.SIGKILL)
-        for pid in self._attempts:
+        for pid in mine:
             os.waitpid(pid, 0)
         groups.end_strays(set())
 

@@ -8,6 +8,7 @@ that is read before alarms ring: who was heard of is not silent.
 import functools
 import logging
 import os
+import select
 import selectors
 import socket
 import threading
@@ -49,6 +50,17 @@ class Reactor:
 
     def start(self) -> None:
         self._thread.start()
+
+    def turn(self) -> None:
+        """Wait for something, and do it, on this thread: for as long as there is no other."""
+        arrived = self._selector.select(self._patience())
+        # First: a stop is heeded before the end that came after it was asked for.
+        for _ in range(len(self._posted)):
+            self._do(self._posted.popleft())
+        for key, events in arrived:
+            self._do(functools.partial(key.data, events))
+        for ring in self._alarms.due(self._clock.monotonic()):
+            self._do(ring)
 
     def post(self, work: Callable[[], None]) -> None:
         """Do `work` on the reactor's thread, soon. From any thread."""
@@ -96,14 +108,7 @@ class Reactor:
 
     def _run(self) -> None:
         while not self._closed:
-            arrived = self._selector.select(self._patience())
-            # First: a stop is heeded before the end that came after it was asked for.
-            for _ in range(len(self._posted)):
-                self._do(self._posted.popleft())
-            for key, events in arrived:
-                self._do(functools.partial(key.data, events))
-            for ring in self._alarms.due(self._clock.monotonic()):
-                self._do(ring)
+            self.turn()
 
     def _patience(self) -> float | None:
         if self._posted:
@@ -148,6 +153,15 @@ class Line:
     def congested(self) -> bool:
         """Whether something waits to be sent."""
         return bool(self._unsent)
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the peer is gone, however much of what it has said is not read yet."""
+        if self._over:
+            return True
+        poll = select.poll()
+        poll.register(self._socket, 0)
+        return bool(poll.poll(0))
 
     def send(self, message: Message) -> None:
         self.send_frame(to_frame(message))

@@ -6,7 +6,7 @@ woken. Commands are events too; what they came to is read from the store once th
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from eventflow.clock import Clock
@@ -39,9 +39,13 @@ _MAX_REJUDGE_BYTES = 4 * MAX_EVENT_BYTES
 
 
 class Until(Protocol):
-    """Waits until a check gives something; looks after every commit. `None` when time ran out."""
+    """Waits until a check gives something, `None` when time ran out; looks after every commit, or
+    after those that may have changed the status of one execution.
+    """
 
-    def __call__(self, check: Callable[[], T | None], timeout: float | None) -> T | None: ...
+    def __call__(
+        self, check: Callable[[], T | None], timeout: float | None, execution_id: int | None = None
+    ) -> T | None: ...
 
 
 class Client:
@@ -50,10 +54,19 @@ class Client:
     Args:
         ring: Wakes whoever waits on the store; called after each commit.
         until: How to wait for something that a commit will show.
+        tell: Called instead of `ring` after a commit of users' events, with them.
     """
 
-    def __init__(self, store: Store, clock: Clock, ring: Callable[[], None], until: Until) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ring: Callable[[], None],
+        until: Until,
+        tell: Callable[[Sequence[Event]], None] | None = None,
+    ) -> None:
         self.store = store
+        self._tell = tell if tell is not None else lambda events: ring()
         self.until = until
         self._clock = clock
         self._ring = ring
@@ -92,16 +105,12 @@ class Client:
         drawn = not any(event.id for event in events)
         complete = [self._complete(event) for event in events]
         committed = self.store.append(complete, drawn=drawn, of_run=of_run)
-        self._ring()
+        self._tell(committed)
         return committed
 
     def _complete(self, event: Event) -> Event:
         check_user_key(event.key)
-        event = replace(
-            event,
-            id=event.id or draw_id(self._clock),
-            time=event.time or self._clock.now(),
-        )
+        event = event.stamped(event.id or draw_id(self._clock), event.time or self._clock.now())
         check_event(event, max_bytes=MAX_EVENT_BYTES)
         return event
 
@@ -221,8 +230,7 @@ class Client:
             DefinitionError: If the name is no token, or the slots are no number from 0.
         """
         check_pool(namespace, name, slots)
-        value = {"namespace": namespace, "pool": name, "slots": slots}
-        return self._command("pool", value, namespace)
+        return self._command("pool", {"namespace": namespace, "pool": name, "slots": slots})
 
     def register(self, namespace: str, workflow: str, snapshot: str) -> Event:
         """Say that a snapshot is the newest of its workflow (S41)."""
@@ -297,7 +305,7 @@ class Client:
         self,
         verb: str,
         value: dict[str, Any],
-        namespace: str,
+        namespace: str = "",
         idempotency_key: str = "",
         *,
         max_bytes: int | None = MAX_EVENT_BYTES,

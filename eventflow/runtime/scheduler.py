@@ -4,7 +4,6 @@ import atexit
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from blinker import Signal
@@ -100,12 +99,7 @@ class Scheduler(Commanding[ExecutionHandle]):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -132,6 +126,10 @@ class Scheduler(Commanding[ExecutionHandle]):
         self._running = True
         _RUNNING.append(self)
         send(signals.scheduler_started, self)
+
+    def wait(self) -> None:
+        """Wait, once it has started, until it decides no more: it was stopped, or has died."""
+        self._engine.wait()
 
     def stop(self, grace: float = 0.0) -> None:
         """Stop deciding; tasks get `grace` seconds to finish, then count as lost (S28)."""

@@ -179,7 +179,7 @@ def _stand(
         standing = _standing(list(rows))
         latest = standing.latest
         by_rights = (latest.sequence_number, latest.status) if latest is not None else None
-        standing = replace(standing, told=told.get(place, by_rights))
+        standing = standing._replace(told=told.get(place, by_rights))
         live.standings[task] = standing
         for run in standing.runs:
             if run.alive:
@@ -230,7 +230,7 @@ def _items_of(kept: KeptItems, rows: list[RunRow], run: Run | None) -> Items:
             items.fault = items.fault or (row.item, row.reason)
         elif status in ALIVE and status is not TaskStatus.INIT:
             created_at = run.created_at if run is not None else None
-            items.alive[row.id] = replace(run_of(row), inputs=inputs, created_at=created_at)
+            items.alive[row.id] = run_of(row)._replace(inputs=inputs, created_at=created_at)
     items.taken = frozenset(row.item for row in rows if row.taken_from is not None)
     return items
 

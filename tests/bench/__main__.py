@@ -9,15 +9,19 @@ from pathlib import Path
 
 from tests.bench import (
     chain,
+    children,
     crowd,
     downtime,
     emitting,
     fanout,
     history,
+    install,
     limits,
+    load,
     mapped,
     outage,
     rules,
+    runs,
     schedules,
     startup,
     uplink,
@@ -31,13 +35,20 @@ def full() -> list[Callable[[Path], Figures]]:
         chain.run,
         fanout.run,
         mapped.run,
+        runs.run,
         emitting.latency,
         emitting.throughput,
+        children.elsewhere,
+        children.in_a_child,
+        children.many,
         startup.run,
+        install.run,
         downtime.run,
         uplink.run,
         uplink.run_long,
         outage.run,
+        lambda folder: load.held(folder, seconds=60),
+        load.burst,
         rules.run,
         crowd.run,
         crowd.run_subscribed,
@@ -51,11 +62,18 @@ def smoke() -> list[Callable[[Path], Figures]]:
         lambda folder: chain.run(folder, rounds=2),
         lambda folder: fanout.run(folder, few=500, many=5_000, rounds=2),
         lambda folder: mapped.run(folder, counts=(500, 5_000)),
+        lambda folder: runs.run(folder, few=50, many=500, rounds=1),
         lambda folder: emitting.latency(folder, rounds=50),
+        lambda folder: children.elsewhere(folder, rounds=20),
+        lambda folder: children.in_a_child(folder, rounds=20),
+        lambda folder: children.many(folder, row="short-row"),
         lambda folder: emitting.throughput(folder, seconds=0.5),
+        install.run,
         downtime.run,
         lambda folder: uplink.run(folder, length=50, rounds=2),
         lambda folder: outage.run(folder, rows=("off", "hanging"), rounds=1),
+        lambda folder: load.held(folder, seconds=10),
+        lambda folder: load.burst(folder, events=10_000),
         lambda folder: rules.run(folder, rules=(1, 20_000), rounds=3),
         lambda folder: crowd.run(folder, running=(1, 2_000), rounds=3),
         lambda folder: crowd.run_subscribed(folder, running=(1, 200, 2_000), rounds=1),
@@ -87,6 +105,9 @@ def faults(figures: Figures) -> list[str]:
     begun = figures.get("first_ms_hanging")
     if isinstance(begun, int) and begun > 1_000:  # a step that waits for the platform: 5 s
         found.append(f"{figures['bench']}: with a hanging platform the first step takes {begun} ms")
+    stated = figures.get("faults")
+    if isinstance(stated, list):  # the bench has judged itself
+        found += [f"{figures['bench']}: {fault}" for fault in stated]
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventflow.executors import codec
 from eventflow.executors.codec import MessageError, from_json, to_json
 from eventflow.executors.messages import (
     MAX_FRAME,
@@ -23,6 +24,7 @@ from eventflow.executors.messages import (
     Ready,
     Stop,
     from_text,
+    prepare_all,
     to_frame,
 )
 from eventflow.executors.port import AttemptKey, Code, Job, Report, ReportKind
@@ -182,3 +184,15 @@ def test_a_value_of_the_user_may_be_as_deep_inside_a_message_as_outside() -> Non
     event = Event("a", deep)
 
     assert from_json(to_json(event, Event), Event) == event
+
+
+@given(MESSAGES)
+def test_once_prepared_no_message_has_its_form_worked_out(message: Message) -> None:
+    """A child inherits what its nursery has worked out."""
+    codec._form.cache_clear()
+    prepare_all()
+    worked_out = codec._form.cache_info().misses
+
+    from_text(to_frame(message)[4:])
+
+    assert codec._form.cache_info().misses == worked_out
