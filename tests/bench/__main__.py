@@ -76,7 +76,7 @@ def smoke() -> list[Callable[[Path], Figures]]:
         lambda folder: load.burst(folder, events=10_000),
         lambda folder: rules.run(folder, rules=(1, 20_000), rounds=3),
         lambda folder: crowd.run(folder, running=(1, 2_000), rounds=3),
-        lambda folder: crowd.run_subscribed(folder, running=(1, 100, 1_000), rounds=1),
+        lambda folder: crowd.run_subscribed(folder, running=(1, 200, 2_000), rounds=1),
         lambda folder: history.run(folder, rows=(10, 50_000), rounds=3),
         lambda folder: schedules.run(folder, schedules=500, due=100, idle_s=1),
     ]

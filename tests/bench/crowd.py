@@ -51,7 +51,7 @@ def run(
 
 
 def run_subscribed(
-    folder: Path, *, running: tuple[int, ...] = (1, 100, 10_000), rounds: int = 5
+    folder: Path, *, running: tuple[int, ...] = (1, 1_000, 10_000), rounds: int = 5
 ) -> dict[str, object]:
     """Beside executions whose rules all want the event: what each of them adds."""
     found = curve(folder, beside_subscribers, running, rounds=rounds)
@@ -142,4 +142,5 @@ def _unwanted(scheduler: Scheduler) -> Figures:
 
 def _wanted(scheduler: Scheduler, running: int) -> Figures:
     """Fewer events where each is seen by many."""
-    return cost_of_events(scheduler, [Event("go", {"n": 1})] * max(1_000 // running, 3), batch=1)
+    count = min(max(1_000 // running, 2), 50)
+    return cost_of_events(scheduler, [Event("go", {"n": 1})] * count, batch=1)

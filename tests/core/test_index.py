@@ -63,3 +63,16 @@ def test_what_was_discarded_is_not_found_and_the_rest_is(
     assert found == [
         n for n, pattern in enumerate(patterns) if n not in gone and read_pattern(pattern, key)
     ]
+
+
+@given(st.lists(PATTERNS, max_size=8))
+def test_an_index_from_which_all_was_discarded_holds_nothing(patterns: list[str]) -> None:
+    index: RuleIndex[int] = RuleIndex()
+    for number, pattern in enumerate(patterns):
+        index.add(pattern, number)
+    for number, pattern in enumerate(patterns):
+        index.discard(pattern, number)
+        index.discard(pattern, number)
+
+    assert not index._exact
+    assert index._root.empty
