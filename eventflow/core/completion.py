@@ -5,6 +5,7 @@ whether any task that has not run can still come to: the least fixed point over 
 rules listen to the outside, or to tasks that can.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from eventflow.core.plan import Rule
@@ -29,7 +30,8 @@ def ending_of(live: LiveExecution) -> tuple[WorkflowStatus, str] | None:
         workflow = live.plan.workflow
         if workflow.completion == "manual" or live.plan.has_periodic_task:
             return None
-        if tasks_to_come(live):
+        # One is enough: the rest of them would be worked out from it.
+        if any(True for _ in _next_to_come(live, set())):
             return None
     if live.failed_by_timeout:
         return WorkflowStatus.FAILED, live.stopping
@@ -53,23 +55,21 @@ def _failed_tasks(live: LiveExecution) -> list[str]:
 
 def tasks_to_come(live: LiveExecution) -> set[str]:
     """The tasks without a run that something outside, or a retry (S31), can still bring to run."""
-    never_run = [
-        task for name, task in live.plan.tasks.items() if live.standing(name).latest is None
-    ]
     coming: set[str] = set()
-    while True:
-        more = {
-            task.name
-            for task in never_run
-            if task.name not in coming
-            and (
-                any(_can_be_met(live, rule, coming) for rule in task.starters)
-                or _can_run_again(live, task.name, coming)
-            )
-        }
-        if not more:
-            return coming
+    while more := set(_next_to_come(live, coming)):
         coming |= more
+    return coming
+
+
+def _next_to_come(live: LiveExecution, coming: set[str]) -> Iterator[str]:
+    """Those that can come to run by themselves, or once those in `coming` have."""
+    for name, task in live.plan.tasks.items():
+        if name in coming or live.standing(name).latest is not None:
+            continue
+        if any(_can_be_met(live, rule, coming) for rule in task.starters) or _can_run_again(
+            live, name, coming
+        ):
+            yield name
 
 
 def _can_be_met(live: LiveExecution, rule: Rule, coming: set[str]) -> bool:

@@ -5,7 +5,7 @@ plain functions. A thread hop is as cheap as a task switch, and tests need neith
 """
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,7 +60,7 @@ class _Round:
     alone: bool = False
     entry: _Input | None = None
     decisions: list[Decision] = field(default_factory=list)
-    touched: dict[int, None] = field(default_factory=dict)
+    touched: OrderedDict[int, None] = field(default_factory=OrderedDict)
     read_to: int = 0
 
 
@@ -103,7 +103,8 @@ class Loop:
         # How many rounds are still decided one input at a time.
         self._alone = 0
         # Executions that may have fallen quiet. After a restart: all in which nothing is alive.
-        self._touched = {live.id: None for live in world.executions.values() if not live.alive}
+        quiet = (live.id for live in world.executions.values() if not live.alive)
+        self._touched = OrderedDict.fromkeys(quiet)
         # Only a world that was loaded has any: those who held what is free are parked.
         self._idle = idle_events(world, SENDER, clock.now())
         self._left = True
@@ -139,7 +140,8 @@ class Loop:
         self.inbox.hold(arrived, self._store.last_offset if truncated else None)
         self._prepare(events)
         ready = self.inbox.take(events[-1].offset if truncated else None)
-        batch = _Round(now, bool(self._alone), read_to=self._cursor, touched=dict(self._touched))
+        touched = OrderedDict(self._touched)
+        batch = _Round(now, bool(self._alone), read_to=self._cursor, touched=touched)
         self._alone -= batch.alone
         draft = Draft(self.world)
         try:
@@ -280,8 +282,8 @@ class Loop:
     def _quiet(self, draft: Draft, batch: _Round) -> Event | None:
         """The next execution of this batch in which nothing can happen any more (S29)."""
         while batch.touched:
-            execution_id = next(iter(batch.touched))
-            del batch.touched[execution_id]
+            # Not `next(iter())` of a dict: that goes over all that has been taken out of it.
+            execution_id, _ = batch.touched.popitem(last=False)
             live = draft.world.executions.get(execution_id)
             if live is None or live.alive or live.record.status is not WorkflowStatus.RUNNING:
                 continue
