@@ -136,8 +136,8 @@ class Registry:
         records = [self._record(one, folder, entry, code_hash) for one in workflows]
         with self._lock:
             new = [one for one in records if one[1].hash not in self._plans]
-        for _, record in new:
-            self._store.keep_snapshot(record)
+        if new:
+            self._store.keep_snapshot(*(record for _, record in new))
         for workflow, record in new:
             self._remember(workflow, record.hash, folder, entry)
         self._warn_of_circles({workflow for workflow, _ in new})

@@ -140,22 +140,21 @@ class SqliteLedger:
 
         self._writer.do("batch", write, done=done)
 
-    def keep_snapshot(self, record: SnapshotRecord) -> None:
-        row = sql.KEEP_SNAPSHOT.bind(
-            [
-                (
-                    record.hash,
-                    record.namespace,
-                    record.workflow,
-                    within(record.folder, self._database.files),
-                    record.entry,
-                    json_text(record.definition),
-                    record.created_at,
-                )
-            ]
+    def keep_snapshot(self, *records: SnapshotRecord) -> None:
+        rows = sql.KEEP_SNAPSHOT.bind(
+            (
+                record.hash,
+                record.namespace,
+                record.workflow,
+                within(record.folder, self._database.files),
+                record.entry,
+                json_text(record.definition),
+                record.created_at,
+            )
+            for record in records
         )
         self._writer.do(
-            "snapshot", lambda connection: connection.executemany(sql.KEEP_SNAPSHOT.text, row)
+            "snapshot", lambda connection: connection.executemany(sql.KEEP_SNAPSHOT.text, rows)
         )
 
     def park(self, reasons: Mapping[int, str]) -> None:

@@ -117,9 +117,10 @@ class MemoryStore(MemoryReads):
             self._shelves.cursor = batch.read_to
             self._shelves.take(rows, batch.now)
 
-    def keep_snapshot(self, record: SnapshotRecord) -> None:
+    def keep_snapshot(self, *records: SnapshotRecord) -> None:
         with self._lock:
-            self._shelves.snapshots.setdefault(record.hash, record)
+            for record in records:
+                self._shelves.snapshots.setdefault(record.hash, record)
 
     def park(self, reasons: Mapping[int, str]) -> None:
         with self._lock:

@@ -167,8 +167,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def keep_snapshot(self, record: SnapshotRecord) -> None:
-        """Store where a snapshot's code is; a snapshot that is known stays as it is."""
+    def keep_snapshot(self, *records: SnapshotRecord) -> None:
+        """Store where the code of snapshots is; one that is known stays as it is."""
         ...
 
     def park(self, reasons: Mapping[int, str]) -> None:
