@@ -29,7 +29,7 @@ from eventflow.runtime.errands import Errands
 from eventflow.runtime.guard import log_failed
 from eventflow.runtime.inbox import Inbox
 from eventflow.runtime.jobs import JobMaker
-from eventflow.runtime.left import lost_attempts
+from eventflow.runtime.left import log_parked, lost_attempts
 from eventflow.runtime.listening import Listeners
 from eventflow.runtime.loop import Loop
 from eventflow.runtime.news import News
@@ -79,6 +79,7 @@ class Engine:
         self.client = Client(store, clock, self.ring, self._waiters.until, self.hear)
         self.listeners = Listeners(store, clock, lambda: self.failure)
         self.parked: dict[int, str] = {}
+        self._parked_snapshots: set[str] = set()
         self._own: set[tuple[str, str]] | None = set() if own_only else None
         self._kept_back: list[Order] = []
         # Reports about attempts of executions that are parked: decided when their code is there.
@@ -143,7 +144,7 @@ class Engine:
 
     def take_back(self, plan: Plan) -> None:
         """Let executions go on whose code has come to be at hand: they were parked (S41)."""
-        if any(self._is_of(execution_id, plan) for execution_id in self.parked):
+        if plan.snapshot in self._parked_snapshots:
             self._on_the_loop(self._load_again)
 
     def own(self, plans: list[Plan]) -> None:
@@ -168,10 +169,6 @@ class Engine:
     def _on_the_loop(self, errand: Callable[[], None]) -> None:
         """Have the loop's thread do something between two batches, and wait for it."""
         self._errands.have_done(errand, self._bell.wake, lambda: self._waiters.over)
-
-    def _is_of(self, execution_id: int, plan: Plan) -> bool:
-        execution = self._store.execution(execution_id)
-        return execution is not None and execution.snapshot == plan.snapshot
 
     def ring(self) -> None:
         """Something was committed by this process: wake the loop and other processes."""
@@ -205,11 +202,10 @@ class Engine:
             taken: Attempts that the executor of this process has, or has had.
             anew: Whether their orders are handed over once more: some may never have been (S11).
         """
-        for execution_id, reason in loaded.parked.items():
-            log.warning("execution.parked id=%s reason=%r", execution_id, reason)
+        log_parked(loaded.parked)
         if self._store.parked() != loaded.parked:
             self._store.park(loaded.parked)
-        self.parked = loaded.parked
+        self.parked, self._parked_snapshots = loaded.parked, loaded.parked_snapshots
         self._loop = Loop(
             store=self._store,
             world=loaded.world,

@@ -97,6 +97,7 @@ def load(kept: Kept, plan_of: Callable[[str], Plan]) -> Loaded:
         plan = plans.find(row.snapshot)
         if name in missing or plan is None:
             loaded.parked[row.id] = missing.get(name) or plans.reasons[row.snapshot]
+            loaded.parked_snapshots.add(row.snapshot)
             continue
         world.learn(plan)
         _take_in(world, LiveExecution(execution_of(row, kept.triggers.get(row.trigger_turn)), plan))

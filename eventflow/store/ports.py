@@ -63,7 +63,8 @@ class Loaded:
 
     Attributes:
         commands: Orders that no executor has taken yet, oldest first (S11).
-        parked: Execution id -> why it cannot go on: its code cannot be loaded (S41).
+        parked: Execution id -> why it cannot go on: its code cannot be loaded (S41);
+            `parked_snapshots` are what these executions run.
         cursor: Offset of the last outside event that was read.
         facts_to: Offset of the last status fact that waits in the log; 0 when none does (S12).
     """
@@ -71,6 +72,7 @@ class Loaded:
     world: World
     commands: list[Commanded] = field(default_factory=list)
     parked: dict[int, str] = field(default_factory=dict)
+    parked_snapshots: set[str] = field(default_factory=set)
     cursor: int = 0
     facts_to: int = 0
 
@@ -165,11 +167,9 @@ class Ledger(Protocol):
                 already. Nothing was written.
             StoreError: If it could not be written. Nothing was written.
         """
-        ...
 
     def keep_snapshot(self, *records: SnapshotRecord) -> None:
         """Store where the code of snapshots is; one that is known stays as it is."""
-        ...
 
     def park(self, reasons: Mapping[int, str]) -> None:
         """Keep why executions cannot go on, in the place of what was kept (S41)."""

@@ -1,5 +1,6 @@
 """A program that is started once more, as it was or edited: what held for its workflows holds."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from eventflow import (
     Every,
     PythonOperator,
     Scheduler,
+    TaskAction,
     Workflow,
     WorkflowExecution,
 )
@@ -154,3 +156,25 @@ def test_who_was_parked_while_those_before_it_ended_begins_when_its_code_is_back
 
     with Scheduler(url(tmp_path)) as scheduler:
         assert scheduler.execution(waits).wait(SOON_S).status == "SUCCESS"
+
+
+@pytest.mark.rule("S41")
+def test_of_many_parked_executions_one_line_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Workflow("waits") as workflow:
+        PythonOperator("t", dict).action_on_event_received(TaskAction.START, "never")
+    with Scheduler(url(tmp_path)) as first:
+        for _ in range(5):
+            assert first.run(workflow).id
+
+    with caplog.at_level(logging.WARNING), Scheduler(url(tmp_path)) as second:
+        assert len(second.parked) == 5
+        second.register(watch())
+        assert len(second.parked) == 5
+        second.register(workflow)
+        assert not second.parked
+
+    told = [one.message for one in caplog.records if one.message.startswith("execution.parked")]
+    assert len(told) == 1
+    assert "first=1 count=5" in told[0]
