@@ -122,8 +122,26 @@ class SqliteLog:
     def read(
         self, *, limit: int = 1000, newest: bool = False, **which: Unpack[Which]
     ) -> list[Event]:
+        selection = Selection.of(which)
+        if (
+            newest
+            and selection.before_or_at is None
+            and any("*" in it for it in selection.patterns)
+        ):
+            # The index of keys does not have those of a pattern in their order: it would give all
+            # that ever fitted, to be sorted. Most often the end of the log has enough of them.
+            until = self.last_offset()
+            if selection.until is not None:
+                until = min(until, selection.until)
+            near = replace(selection, after=max(selection.after, until - SHORT), until=until)
+            found = self._read(near, limit, newest=True)
+            if len(found) == limit or near.after == selection.after:
+                return found
+        return self._read(selection, limit, newest=newest)
+
+    def _read(self, selection: Selection, limit: int, *, newest: bool) -> list[Event]:
         order = _EVENT.c.offset.desc() if newest else _EVENT.c.offset
-        statement = select(*_EVENT.c).where(*meant_by(Selection.of(which))).order_by(order)
+        statement = select(*_EVENT.c).where(*meant_by(selection)).order_by(order)
         found = [event_of(row) for row in self._database.rows(*bound(statement.limit(limit)))]
         return found[::-1] if newest else found
 

@@ -15,6 +15,7 @@ from eventflow.errors import EventError
 from eventflow.model.event import Event
 from eventflow.model.keys import matches
 from eventflow.store.ports import Store
+from eventflow.store.selection import SHORT
 
 KEYS = ["a.x", "a.y", "a.y.z", "b.x", "eventflow.command.run"]
 PATTERNS = [*KEYS, "a.*", "a.**", "*.x", "**", "eventflow.**", "never"]
@@ -131,3 +132,19 @@ def test_reading_on_from_where_one_was_left_gives_each_event_once(
         read.extend(part)
 
     assert read == list(islice(meant(log, {"keys": "a.**"}), LENGTH))
+
+
+def test_the_newest_of_a_pattern_are_found_however_far_back_they_lie(store: Store) -> None:
+    store.append([event("order.early", number) for number in range(3)])
+    store.append([event("other", number) for number in range(SHORT)], drawn=True)
+    last = store.append([event("order.late")])[0].offset
+
+    def newest(limit: int, **bounds: Any) -> list[int]:
+        found = store.read(keys="order.*", newest=True, limit=limit, **bounds)
+        return [one.offset for one in found]
+
+    assert newest(1) == [last]
+    assert newest(2) == [3, last]
+    assert newest(9) == [1, 2, 3, last]
+    assert newest(2, until=last - 1) == [2, 3]
+    assert newest(9, after=2) == [3, last]
