@@ -12,7 +12,7 @@ from datetime import datetime
 
 from eventflow.core.asked import Asked, Writes
 from eventflow.core.changes import StateWritten
-from eventflow.core.plan import Rule, Trigger
+from eventflow.core.plan import Plan, Rule, Trigger
 from eventflow.core.retried import is_taken_over
 from eventflow.core.world import Known, LiveExecution, World
 from eventflow.model.condition import Condition
@@ -106,18 +106,20 @@ def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> 
     taken_over = is_taken_over(event)
     if not taken_over:
         _judge_triggers(world, event, ask, judged)
+    # Of many executions of one snapshot the same rules are asked.
+    matched: dict[str, list[Rule]] = {}
     for live in _audience(world, event):
         if live.stopping or live.record.status != "RUNNING":
             continue
-        matched = live.plan.index.match(event.key)
-        if not matched:
+        plan = live.plan
+        if plan.snapshot not in matched:
+            matched[plan.snapshot] = _matched(plan, event.key)
+        if not matched[plan.snapshot]:
             continue
-        order = live.plan.tasks
-        matched.sort(key=lambda rule: (order[rule.task].order, rule.number))
         written: Writes = {}
         met = [
             rule
-            for rule in matched
+            for rule in matched[plan.snapshot]
             if (level_rules or not rule.condition.is_level)
             and (not taken_over or live.has_never_run(rule.task))
             and rule_met(live, rule, event, ask, written, judged)
@@ -125,6 +127,13 @@ def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> 
         if met:
             judged.rules.append((live, met))
     return judged
+
+
+def _matched(plan: Plan, key: str) -> list[Rule]:
+    """The rules that a key fits, in the order in which they are asked."""
+    found = plan.index.match(key)
+    found.sort(key=lambda rule: (plan.tasks[rule.task].order, rule.number))
+    return found
 
 
 def any_is_wanted(world: World, events: Iterable[Event]) -> bool:
