@@ -7,7 +7,8 @@ never be met; it is worth a word to whoever wrote it without meaning to.
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from eventflow.model.keys import RESERVED, matches, task_key, workflow_key
+from eventflow.core.index import RuleIndex
+from eventflow.model.keys import RESERVED, task_key, workflow_key
 from eventflow.model.status import TaskStatus, WorkflowStatus
 from eventflow.model.workflow import Workflow
 
@@ -20,16 +21,9 @@ def circles_among(workflows: Iterable[Workflow]) -> list[list[Workflow]]:
     patterns = {workflow: _listens(workflow) for workflow in workflows}
     # Only who listens to facts can be in a circle: mostly nobody does.
     listening = [workflow for workflow, wanted in patterns.items() if wanted]
-    starts = {
-        workflow: [
-            other
-            for other in listening
-            if other.namespace == workflow.namespace and _hears(patterns[other], workflow)
-        ]
-        for workflow in listening
-    }
+    starts = _starts(listening, patterns)
     found: dict[frozenset[int], list[Workflow]] = {}
-    for workflow in listening:
+    for workflow in _leading_to_circles(starts):
         circle = _way_round(workflow, starts)
         if circle and any(one.max_hops is not None for one in circle):
             found.setdefault(frozenset(map(id, circle)), circle)
@@ -55,8 +49,44 @@ def _listens(workflow: Workflow) -> list[str]:
     ]
 
 
-def _hears(patterns: list[str], workflow: Workflow) -> bool:
-    return any(matches(pattern, key) for key in _facts_of(workflow) for pattern in patterns)
+def _starts(
+    listening: list[Workflow], patterns: dict[Workflow, list[str]]
+) -> dict[Workflow, list[Workflow]]:
+    """Which of them the facts of each of them start."""
+    indexes: dict[str, RuleIndex[int]] = {}
+    for place, workflow in enumerate(listening):
+        index = indexes.setdefault(workflow.namespace, RuleIndex())
+        for pattern in patterns[workflow]:
+            index.add(pattern, place)
+    return {
+        workflow: [
+            listening[place]
+            for place in sorted(
+                {
+                    place
+                    for key in _facts_of(workflow)
+                    for place in indexes[workflow.namespace].match(key)
+                }
+            )
+        ]
+        for workflow in listening
+    }
+
+
+def _leading_to_circles(starts: dict[Workflow, list[Workflow]]) -> list[Workflow]:
+    """Those whose ways do not all come to an end: long chains of workflows are no circles."""
+    before: dict[Workflow, list[Workflow]] = {}
+    for workflow, others in starts.items():
+        for other in others:
+            before.setdefault(other, []).append(workflow)
+    ways = {workflow: len(others) for workflow, others in starts.items()}
+    ends = [workflow for workflow, count in ways.items() if not count]
+    while ends:
+        for workflow in before.get(ends.pop(), ()):
+            ways[workflow] -= 1
+            if not ways[workflow]:
+                ends.append(workflow)
+    return [workflow for workflow, count in ways.items() if count]
 
 
 def _facts_of(workflow: Workflow) -> Iterator[str]:
@@ -69,14 +99,22 @@ def _facts_of(workflow: Workflow) -> Iterator[str]:
 
 def _way_round(workflow: Workflow, starts: dict[Workflow, list[Workflow]]) -> list[Workflow] | None:
     """The shortest way from a workflow back to itself, beginning with it."""
-    ways = deque([[workflow]])
-    seen: set[Workflow] = set()
-    while ways:
-        way = ways.popleft()
-        for after in starts[way[-1]]:
+    reached = deque([workflow])
+    # How each was reached first.
+    came_from: dict[Workflow, Workflow] = {}
+    while reached:
+        here = reached.popleft()
+        for after in starts[here]:
             if after is workflow:
-                return way
-            if after not in seen:
-                seen.add(after)
-                ways.append([*way, after])
+                return _way_to(here, came_from)
+            if after not in came_from:
+                came_from[after] = here
+                reached.append(after)
     return None
+
+
+def _way_to(workflow: Workflow, came_from: dict[Workflow, Workflow]) -> list[Workflow]:
+    way = [workflow]
+    while way[-1] in came_from:
+        way.append(came_from[way[-1]])
+    return way[::-1]

@@ -1,5 +1,7 @@
 """Circles of workflows that can be seen before anything runs (S45)."""
 
+import time
+
 import pytest
 
 from eventflow import BashOperator, EventCondition, Workflow
@@ -64,3 +66,16 @@ def test_f41_a_circle_within_a_combination_is_seen() -> None:
 
 def test_f41_a_circle_that_is_meant_is_not_told() -> None:
     assert names(workflow("a", "eventflow.workflow.a.success", max_hops=None)) == []
+
+
+def test_f41_a_long_chain_that_leads_into_a_circle_is_looked_through_at_once() -> None:
+    chain = [
+        workflow(f"w{number}", f"eventflow.workflow.w{number - 1}.success")
+        for number in range(1, 400)
+    ]
+    first = workflow("w0", "eventflow.workflow.w1.success")
+    begin = time.process_time()
+
+    assert names(first, *chain) == [["w0", "w1"]]
+    # Looking at each with each took ten times as long.
+    assert time.process_time() - begin < 1
