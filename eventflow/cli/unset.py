@@ -1,6 +1,6 @@
 """Pools that tasks name and nobody has set: said before those tasks wait for ever (S44).
 
-Apart from `pools`, whose tables need rich: `serve` and `check` show none.
+Apart from `pools`, whose tables need rich: `serve` shows none.
 """
 
 from collections.abc import Iterable

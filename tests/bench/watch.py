@@ -70,11 +70,13 @@ class Watch:
         )
 
     def until_drained(self, seconds: float) -> float:
-        """How long it takes until nothing waits and no task is alive."""
+        """How long it takes until nothing waits, and what events have started has ended."""
         begin = time.monotonic()
         while self._one(
             "SELECT EXISTS (SELECT 1 FROM event WHERE turn IS NULL)"
             " OR EXISTS (SELECT 1 FROM task_execution WHERE ended_at IS NULL)"
+            " OR EXISTS (SELECT 1 FROM workflow_execution"
+            " WHERE execution_type = 'EVENT' AND ended_at IS NULL)"
         ):
             assert time.monotonic() - begin < seconds, self.look()
             time.sleep(0.05)
