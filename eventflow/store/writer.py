@@ -22,13 +22,17 @@ from typing import Any, Generic, TypeVar
 
 from eventflow.crashpoints import reach
 from eventflow.errors import CommitUnknownError, EventflowError, StoreError, StoreGoneError
+from eventflow.store import database
 from eventflow.store.database import connect, store_error
 from eventflow.store.places import gone, identity_of
 
 T = TypeVar("T")
 
-# Each try waits up to the busy time-out inside SQLite already.
-BUSY_TRIES = 3
+# In busy time-outs: how long a lock is waited for, and how long by one who closes.
+PATIENCE, LAST_PATIENCE = 3, 1
+# How long it is until the next look at a lock: a part of what was waited for it so far, so that the
+# shortest wait is little longer than the lock is held, and a long one costs next to nothing.
+_SHARE, _LEAST_S, _MOST_S = 0.125, 0.0003, 0.05
 MAX_GROUP = 512
 
 Work = Callable[[sqlite3.Connection], T]
@@ -65,6 +69,7 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = connect(path)
+        self._connection.execute("PRAGMA busy_timeout = 0")  # `_begin` waits
         self._identity = identity_of(path)
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._door = threading.Lock()
@@ -219,16 +224,26 @@ class Writer:
             raise gone(self._path)
 
     def _begin(self) -> None:
-        for tries in range(1, BUSY_TRIES + 1):
+        """Take the write lock, when other processes let go of it.
+
+        Why not by SQLite's own time-out: it looks again after 1, 2, 5 .. 100 ms, however short the
+        others' transactions are; beside four that emit a commit waited twice as long for its turn.
+        """
+        waited_s = 0.0
+        while True:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or tries == BUSY_TRIES or self._closed:
+                patience = LAST_PATIENCE if self._closed else PATIENCE
+                if not busy or waited_s >= patience * database.BUSY_TIMEOUT_S:
                     raise
-                self._pause.wait(self._chance.uniform(0.01, 0.1))
             else:
                 return
+            longest_s = min(max(waited_s * _SHARE, _LEAST_S), _MOST_S)
+            pause_s = self._chance.uniform(longest_s / 2, longest_s)
+            self._pause.wait(pause_s)
+            waited_s += pause_s
 
     def _roll_back(self) -> None:
         # SQLite has rolled back by itself after some errors, as on a full disk.

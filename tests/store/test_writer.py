@@ -10,6 +10,7 @@ from conftest import Opens
 from story import event
 
 from eventflow.errors import DuplicateEventError, StoreError, StoreGoneError, StoreLockedError
+from eventflow.store import database
 from eventflow.store.schema import prepare
 from eventflow.store.writer import Writer
 
@@ -125,8 +126,10 @@ def test_a_job_that_fails_half_way_is_undone_alone(writer: Writer, path: Path) -
 
 
 @pytest.mark.fault("F10")
-def test_f10_a_file_that_stays_locked_is_given_up_with_a_reason(writer: Writer, path: Path) -> None:
-    writer.do("data", lambda connection: connection.execute("PRAGMA busy_timeout = 20").fetchone())
+def test_f10_a_file_that_stays_locked_is_given_up_with_a_reason(
+    writer: Writer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.02)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
