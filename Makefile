@@ -14,7 +14,7 @@ JOBS ?= 2
 MINUTES ?= 8
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures long leaks simulate planted soak check bench bench-smoke bench-peers rules zones clean
+.PHONY: demo test test-pictures long leaks simulate planted soak check bench bench-smoke bench-peers bench-load rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
@@ -57,6 +57,10 @@ bench-smoke: $(VENV)/.dev
 # eventflow and DBOS on the same work, turn by turn. DBOS has an environment of its own.
 bench-peers: $(VENV)/.dev $(PEERS)/.dbos-$(DBOS)
 	$(BIN)/python -m tests.bench.peers --python $(PEERS)/bin/python --rounds $(ROUNDS)
+
+# 2,000 events a second for so many minutes, and what comes while the scheduler is down.
+bench-load: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.load --minutes $(MINUTES)
 
 rules: $(VENV)/.dev
 	$(BIN)/python -m tests.rules

@@ -8,9 +8,9 @@ import typer
 
 from eventflow.cli import options
 from eventflow.cli.files import load
-from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import say, say_json
 from eventflow.cli.schedules import due_after, local, zone_of
+from eventflow.cli.unset import unset_pools
 from eventflow.clock import SystemClock
 from eventflow.core.circles import circles_among, in_words
 from eventflow.core.firetimes import next_due

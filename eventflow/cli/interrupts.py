@@ -4,6 +4,7 @@ import contextlib
 import os
 import select
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -17,6 +18,8 @@ class Interrupts:
     def __init__(self) -> None:
         self.count = 0
         self._before: dict[int, Any] = {}
+        self._lock = threading.Lock()
+        self._is_open = True
         self._came, self._tell = os.pipe()
         os.set_blocking(self._came, False)
         os.set_blocking(self._tell, False)
@@ -34,16 +37,24 @@ class Interrupts:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        os.close(self._came)
-        os.close(self._tell)
+        with self._lock:
+            self._is_open = False
+            os.close(self._came)
+            os.close(self._tell)
 
-    def wait(self, seconds: float) -> bool:
-        """Wait so long, or until there is a new request; whether there is."""
+    def wait(self, seconds: float | None) -> bool:
+        """Wait so long, or without end, until there is a new request or a `wake`; whether so."""
         came, _, _ = select.select([self._came], [], [], seconds)
         if came:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._came, 64)
         return bool(came)
+
+    def wake(self) -> None:
+        """End a `wait` from another thread; nothing once it is closed."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            if self._is_open:
+                os.write(self._tell, b"!")
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         self.count += 1

@@ -1,6 +1,5 @@
 """`eventflow pool ...`: list pools and set how many slots they have (S44)."""
 
-from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -12,8 +11,6 @@ from eventflow.cli.printing import say, say_json
 from eventflow.cli.screens import screen, table
 from eventflow.errors import EventflowError
 from eventflow.model.records import PoolRecord
-from eventflow.model.settings import DEFAULT_POOL
-from eventflow.model.workflow import Workflow
 
 app = typer.Typer(no_args_is_help=True)
 _UNLIMITED = "unlimited"
@@ -60,26 +57,6 @@ def set_pool(
         say_json({**about, "did": did, "offset": command.offset})
     else:
         say(f"pool {name}, {slots} slots: {did}")
-
-
-def unset_pools(workflows: Iterable[Workflow], known: Iterable[PoolRecord] = ()) -> list[str]:
-    """A line for each pool that tasks name and that nobody has set: they would wait for ever."""
-    done = {(one.namespace, one.name) for one in known if one.is_set}
-    wanted: dict[tuple[str, str], str] = {}
-    for workflow in workflows:
-        for task in workflow.tasks.values():
-            key = (workflow.namespace, task.settings.pool)
-            if task.settings.pool != DEFAULT_POOL and key not in done:
-                wanted.setdefault(key, f"task {task.name!r} of {workflow.name}")
-    return [
-        f"{task} waits for a slot of pool {name!r} until that is set, as: "
-        f"eventflow pool set {name} 2{_option(namespace)}"
-        for (namespace, name), task in wanted.items()
-    ]
-
-
-def _option(namespace: str) -> str:
-    return f" --namespace {namespace}" if namespace != "default" else ""
 
 
 def _slots(pool: PoolRecord) -> str:

@@ -16,8 +16,8 @@ from eventflow.cli.hints import on_store
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.overview import headline
 from eventflow.cli.ownlog import open_log
-from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import note
+from eventflow.cli.unset import unset_pools
 from eventflow.cli.uplink import report_to, say_unused
 from eventflow.cli.watch import Watch
 from eventflow.clock import SystemClock

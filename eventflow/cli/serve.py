@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,8 +15,8 @@ from eventflow.cli import options
 from eventflow.cli.hints import on_store
 from eventflow.cli.interrupts import Interrupts
 from eventflow.cli.ownlog import open_log
-from eventflow.cli.pools import unset_pools
 from eventflow.cli.printing import note, say, say_json
+from eventflow.cli.unset import unset_pools
 from eventflow.cli.uplink import report_to
 from eventflow.clock import SystemClock
 from eventflow.errors import DefinitionError, LoadError
@@ -28,7 +29,6 @@ from eventflow.runtime.scheduler import Scheduler
 from eventflow.settings import duration, read_settings
 
 log = logging.getLogger("eventflow")
-LOOK_S = 1.0
 FAILED = 1
 
 
@@ -95,8 +95,7 @@ def serve(
             for line in unset_pools(workflows, scheduler.pools()):
                 note(on_store(line, store))
             _say_ready(scheduler, workflows, as_json=as_json)
-            while not interrupts.count and scheduler.failure is None:
-                interrupts.wait(LOOK_S)
+            _wait(scheduler, interrupts)
             log.info("serve.stopping grace_s=%s", settings.stop_grace)
         except BaseException:
             pruning.close()
@@ -109,6 +108,18 @@ def serve(
         note(f"the scheduler has stopped deciding: {failure}")
         raise typer.Exit(FAILED)
     log.info("serve.stopped")
+
+
+def _wait(scheduler: Scheduler, interrupts: Interrupts) -> None:
+    """Until a signal comes or the loop has died; nothing is looked at meanwhile."""
+
+    def watch() -> None:
+        scheduler.wait()
+        interrupts.wake()
+
+    threading.Thread(target=watch, name="eventflow-end", daemon=True).start()
+    while not interrupts.count and scheduler.failure is None:
+        interrupts.wait(None)
 
 
 def _files(place: str) -> list[tuple[Path, bool]]:

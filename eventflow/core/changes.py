@@ -4,7 +4,7 @@ Every change knows how it alters the live picture; the store knows how each is k
 new values, never a recipe, so that applying it needs no thought.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -192,8 +192,8 @@ class TurnTaken:
     turn: int
 
     def apply(self, draft: Draft) -> None:
-        counters: Counters = draft.world.counters
-        draft.set(draft.world, "counters", replace(counters, turn=self.turn))
+        _, execution_id, run_id = draft.world.counters
+        draft.set(draft.world, "counters", Counters(self.turn, execution_id, run_id))
 
 
 Change = (

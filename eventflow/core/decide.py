@@ -46,7 +46,7 @@ from eventflow.core.retrying import run_again
 from eventflow.core.subs import decide_sub_ended, stop_below
 from eventflow.core.world import Known, LiveExecution, Run, Standing, Timer, World
 from eventflow.model.event import Event
-from eventflow.model.keys import task_key, workflow_key
+from eventflow.model.keys import RESERVED, task_key, workflow_key
 from eventflow.model.records import ParentLink
 from eventflow.model.status import ExecutionType, TaskStatus, WorkflowStatus
 
@@ -79,10 +79,12 @@ def take(
     world = draft.world
     turn = world.counters.turn + 1
     TurnTaken(turn).apply(draft)
-    at = event.time if event.key.startswith(REPORT) and event.time is not None else now
-    deciding = Deciding(world, event, turn, now, at)
     told, latest = _tell(draft, event)
     judged = judge(world, event, ask, level_rules=latest)
+    if not told and judged.is_empty and _is_for_rules_alone(world, event):
+        return Decision(event, turn, ())
+    at = event.time if event.key.startswith(REPORT) and event.time is not None else now
+    deciding = Deciding(world, event, turn, now, at)
     again = judge_again(world, event, ask, judged) if event.key == REJUDGE else None
     for write in judged.writes:
         deciding.change(write)
@@ -102,10 +104,22 @@ def take(
     )
 
 
+def _is_for_rules_alone(world: World, event: Event) -> bool:
+    """Whether nothing but a rule can act on an event: most that is logged is of no use to any."""
+    if not event.key.startswith(RESERVED):
+        return True
+    if not event.key.startswith(TASK_FACT):
+        return False
+    live = world.executions.get(event.workflow_execution_id or 0)
+    return live is None or not live.retried
+
+
 def _settle(deciding: Deciding, draft: Draft) -> None:
     """Make what was decided true, and decide what follows at once: what it stops below, and who
     has the slots that it frees.
     """
+    if deciding.is_settled:
+        return
     deciding.apply(draft)
     tend(deciding, draft)
     stop_below(deciding, draft)

@@ -125,6 +125,11 @@ class Deciding:
         """Say that a run of a mapped task is to be looked after."""
         self.maps[run_id] = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing was decided since it was applied."""
+        return self._applied == len(self.changes) and not self.maps and not self.pools
+
     def apply(self, draft: Draft) -> None:
         """Make what was decided so far true in the draft: what is decided next builds on it."""
         for change in self.changes[self._applied :]:

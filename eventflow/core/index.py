@@ -3,7 +3,6 @@
 Finding costs the length of the key and the rules found, whether one rule is known or a million.
 """
 
-from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from eventflow.model.keys import RESERVED
@@ -54,16 +53,16 @@ class RuleIndex(Generic[T]):
             path.pop()
             del path[-1].below[tokens.pop()]
 
-    def match(self, key: str) -> Iterator[T]:
-        """Every entry whose pattern fits `key`; once for each such pattern, in no set order."""
-        tokens = key.split(".")
+    def match(self, key: str) -> list[T]:
+        """Every entry whose pattern fits `key`, once, in no set order."""
         nodes = [self._root]
+        found: list[T] = []
         wildcards = not key.startswith(RESERVED)
-        for token in tokens:
+        for token in key.split("."):
             below = []
             for node in nodes:
                 if wildcards:
-                    yield from node.rest
+                    found += node.rest
                     star = node.below.get("*")
                     if star is not None:
                         below.append(star)
@@ -71,12 +70,14 @@ class RuleIndex(Generic[T]):
                 if exact is not None:
                     below.append(exact)
             if not below:
-                return
+                break
             nodes = below
             # `*` and `**` at the front never reach the scheduler's own keys, behind them they do.
             wildcards = True
-        for node in nodes:
-            yield from node.here
+        else:
+            for node in nodes:
+                found += node.here
+        return list(dict.fromkeys(found)) if len(found) > 1 else found
 
 
 def _split(pattern: str) -> tuple[list[str], bool]:

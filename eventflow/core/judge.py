@@ -9,7 +9,6 @@ import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from eventflow.core.asked import Asked, Writes
 from eventflow.core.changes import StateWritten
@@ -78,6 +77,11 @@ class Judged:
     refused: dict[Verdict, str] = field(default_factory=dict)
     of_turn: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the event has met nothing, and nobody was asked."""
+        return not (self.triggers or self.paused or self.rules or self.verdicts or self.writes)
+
     def told(self) -> list[Verdict]:
         """The verdicts, as they are recorded."""
         if not self.refused:
@@ -104,7 +108,9 @@ def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> 
     for live in _audience(world, event):
         if live.stopping or live.record.status != "RUNNING":
             continue
-        matched = _unique(live.plan.index.match(event.key))
+        matched = live.plan.index.match(event.key)
+        if not matched:
+            continue
         order = live.plan.tasks
         matched.sort(key=lambda rule: (order[rule.task].order, rule.number))
         written: Writes = {}
@@ -124,7 +130,9 @@ def _judge_triggers(world: World, event: Event, ask: Ask, judged: Judged) -> Non
     index = world.triggers.get(event.namespace)
     if index is None:
         return
-    found = _unique(index.match(event.key))
+    found = index.match(event.key)
+    if not found:
+        return
     written: dict[str, Writes] = {}
     for known, trigger in sorted(found, key=lambda entry: (entry[0].plan.name, entry[1].number)):
         if known.paused:
@@ -229,7 +237,3 @@ def _answer(
         own = replace(event, value=copy.deepcopy(event.value))
         return ask(condition, own, context, snapshot)
     return Answer(bool(condition.is_met(event, context)))
-
-
-def _unique(entries: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(entries))

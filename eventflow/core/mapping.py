@@ -6,7 +6,6 @@ alone. Whatever moves an item only says that its map is to be looked after; what
 in `tend`, when all of the step is applied.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from eventflow.core import reports
@@ -150,7 +149,7 @@ def _end(deciding: Deciding, live: LiveExecution, run: Run, items: Items) -> Non
         args=[message],
     )
     deciding.change(FailureKept(run.id, failure))
-    run = replace(run, failures=run.failures + 1)
+    run = run._replace(failures=run.failures + 1)
     reports.end_run(deciding, live, run, TaskStatus.FAILED, message[:500])
 
 

@@ -32,7 +32,7 @@ class ExecutionCreated:
         world = draft.world
         live = LiveExecution(self.record, self.plan)
         draft.put(world.executions, live.id, live)
-        draft.set(world, "counters", replace(world.counters, execution_id=live.id))
+        draft.set(world, "counters", world.counters._replace(execution_id=live.id))
         known = world.workflows[(self.record.namespace, self.record.workflow_name)]
         if self.record.status is WorkflowStatus.RUNNING:
             draft.put(known.active, live.id, None)
@@ -111,8 +111,7 @@ class RunCreated:
 
     def apply(self, draft: Draft) -> None:
         live = draft.world.executions[self.execution_id]
-        standing = replace(
-            live.standing(self.run.task),
+        standing = live.standing(self.run.task)._replace(
             latest=self.run,
             leaving=self.behind,
             last_sequence=self.run.sequence_number,
@@ -120,7 +119,7 @@ class RunCreated:
         draft.put(live.standings, self.run.task, standing)
         draft.set(live, "alive", live.alive + 1)
         counters = draft.world.counters
-        draft.set(draft.world, "counters", replace(counters, run_id=self.run.id))
+        draft.set(draft.world, "counters", counters._replace(run_id=self.run.id))
         draft.put(draft.world.homes, self.run.id, (self.execution_id, self.run.task))
 
 
@@ -158,7 +157,7 @@ class RunTakenOver:
         )
         draft.put(live.standings, run.task, standing)
         counters = draft.world.counters
-        draft.set(draft.world, "counters", replace(counters, run_id=run.id))
+        draft.set(draft.world, "counters", counters._replace(run_id=run.id))
         Told(self.execution_id, run.task, run.sequence_number, run.status).apply(draft)
 
 
@@ -207,11 +206,11 @@ class RunMoved:
         if self.dropped:
             standing = _without_successor(standing)
         elif standing.leaving is not None and standing.leaving.id == run.id:
-            standing = replace(standing, leaving=run if run.alive else None)
+            standing = standing._replace(leaving=run if run.alive else None)
         else:
-            standing = replace(standing, latest=run)
+            standing = standing._replace(latest=run)
         if run.status is TaskStatus.SUCCESS:
-            standing = replace(standing, output=run.id)
+            standing = standing._replace(output=run.id)
         draft.put(live.standings, run.task, standing)
         if self.before in ALIVE and not run.alive:
             draft.set(live, "alive", live.alive - 1)
@@ -233,7 +232,7 @@ def _move_item(draft: Draft, items: Items, run: Run, reason: str) -> None:
 
 def _without_successor(standing: Standing) -> Standing:
     """LATEST passes over a dropped successor: the run before it is the latest again."""
-    return replace(standing, latest=standing.leaving, leaving=None)
+    return standing._replace(latest=standing.leaving, leaving=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +249,7 @@ class Told:
         standing = live.standing(self.task)
         before = standing.told[1] if standing.told is not None else None
         told = (self.sequence_number, self.status)
-        draft.put(live.standings, self.task, replace(standing, told=told))
+        draft.put(live.standings, self.task, standing._replace(told=told))
         if before is self.status:
             return
         by_edge = live.plan.by_edge

@@ -1,6 +1,6 @@
 """Changes of the items of mapped tasks: they come to be, are opened, and are closed (S43)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from eventflow.core.draft import Draft
@@ -41,7 +41,7 @@ class ItemsCreated:
         if self.shape.count:
             counters = draft.world.counters
             newest = max(counters.run_id, self.first + self.shape.count - 1)
-            draft.set(draft.world, "counters", replace(counters, run_id=newest))
+            draft.set(draft.world, "counters", counters._replace(run_id=newest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from eventflow.core.plan import Plan
-from eventflow.core.world import Known, LiveExecution, World
+from eventflow.core.world import Counters, Known, LiveExecution, Run, Standing, World
 from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution
 
@@ -47,6 +47,9 @@ def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...]
             for one in fields(value):
                 if one.name not in _COMPILED:
                     yield from _leaves((*path, one.name), getattr(value, one.name))
+        case Standing() | Run() | Counters():
+            for name in value._fields:
+                yield from _leaves((*path, name), getattr(value, name))
         case _ if is_dataclass(value) and not isinstance(value, type):
             for one in fields(value):
                 yield from _leaves((*path, one.name), getattr(value, one.name))

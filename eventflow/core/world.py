@@ -8,6 +8,7 @@ Runs and standings are frozen values, replaced whole.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from eventflow.core.index import RuleIndex
 from eventflow.core.plan import Plan, Trigger
@@ -18,8 +19,7 @@ from eventflow.model.shape import Shape
 from eventflow.model.status import ALIVE, TaskStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One run of a task, as far as deciding needs it.
 
     Attributes:
@@ -82,8 +82,7 @@ class Items:
         return self.shape.count
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How one task stands in one execution.
 
     Attributes:
@@ -244,8 +243,7 @@ class Timer:
         return f"{self.kind}:{self.execution_id}:{self.task}"
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(NamedTuple):
     """What ids are drawn from; in the state, so that they replay."""
 
     turn: int = 0

@@ -48,6 +48,23 @@ class Event:
     turn: int = field(default=0, kw_only=True)
     hops: int = field(default=0, kw_only=True)
 
+    def stamped(self, new_id: str, time: datetime) -> "Event":
+        """The same event under an id and with a time, as it goes into the log."""
+        return Event(
+            self.key,
+            self.value,
+            namespace=self.namespace,
+            sender=self.sender,
+            id=new_id,
+            time=time,
+            attributes=self.attributes,
+            workflow_execution_id=self.workflow_execution_id,
+            offset=self.offset,
+            logged_at=self.logged_at,
+            turn=self.turn,
+            hops=self.hops,
+        )
+
     def to_cloudevent(self) -> dict[str, Any]:
         """The event as CloudEvents 1.0 JSON (S7); `time` as RFC 3339 in UTC."""
         wire: dict[str, Any] = {

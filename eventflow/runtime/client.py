@@ -5,8 +5,8 @@ woken. Commands are events too; what they came to is read from the store once th
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from eventflow.clock import Clock
@@ -39,9 +39,13 @@ _MAX_REJUDGE_BYTES = 4 * MAX_EVENT_BYTES
 
 
 class Until(Protocol):
-    """Waits until a check gives something; looks after every commit. `None` when time ran out."""
+    """Waits until a check gives something, `None` when time ran out; looks after every commit, or
+    after those that may have changed the status of one execution.
+    """
 
-    def __call__(self, check: Callable[[], T | None], timeout: float | None) -> T | None: ...
+    def __call__(
+        self, check: Callable[[], T | None], timeout: float | None, execution_id: int | None = None
+    ) -> T | None: ...
 
 
 class Client:
@@ -97,11 +101,7 @@ class Client:
 
     def _complete(self, event: Event) -> Event:
         check_user_key(event.key)
-        event = replace(
-            event,
-            id=event.id or draw_id(self._clock),
-            time=event.time or self._clock.now(),
-        )
+        event = event.stamped(event.id or draw_id(self._clock), event.time or self._clock.now())
         check_event(event, max_bytes=MAX_EVENT_BYTES)
         return event
 
@@ -226,8 +226,17 @@ class Client:
 
     def register(self, namespace: str, workflow: str, snapshot: str) -> Event:
         """Say that a snapshot is the newest of its workflow (S41)."""
-        value = {"namespace": namespace, "workflow": workflow, "snapshot": snapshot}
-        return self._command("register", value, namespace)
+        return self.register_all([(namespace, workflow, snapshot)])[0]
+
+    def register_all(self, named: Iterable[tuple[str, str, str]]) -> list[Event]:
+        """The same of several, in one commit."""
+        commands = [
+            self._drafted("register", {"namespace": it[0], "workflow": it[1], "snapshot": it[2]})
+            for it in named
+        ]
+        committed = self.store.append(commands, drawn=True)
+        self._ring()
+        return committed
 
     def rejudge(self, which: Which, *, limit: int = 1000) -> list[Event]:
         """Ask that conditions that failed be asked again (S13): one command for each event and
@@ -269,22 +278,20 @@ class Client:
             WaitTimeoutError: If nobody decided it in time; it stays in the log.
             ConflictError: If it was refused; says why.
         """
-
-        def decided() -> list[DecisionRecord] | None:
-            if not self.store.decided_offset(command.offset):
-                return None
-            return self.store.decisions(command_offset=command.offset)
-
-        records = self.until(decided, timeout)
-        if records is None:
-            raise WaitTimeoutError(
-                f"command {command.key} (offset {command.offset}) is committed but was not decided "
-                f"within {timeout} s; is a scheduler running on {self.store.url}?"
-            )
+        self.wait_for(command, timeout)
+        records = self.store.decisions(command_offset=command.offset)
         for record in records:
             if record.did.startswith("refused: "):
                 raise ConflictError(record.did.removeprefix("refused: "))
         return records
+
+    def wait_for(self, command: Event, timeout: float | None = DECIDED_WITHIN_S) -> None:
+        """Wait until it is decided; raises WaitTimeoutError as `outcomes` does."""
+        if not self.until(lambda: self.store.decided_offset(command.offset) or None, timeout):
+            raise WaitTimeoutError(
+                f"command {command.key} (offset {command.offset}) is committed but was not decided "
+                f"within {timeout} s; is a scheduler running on {self.store.url}?"
+            )
 
     def _command(
         self,
@@ -295,18 +302,30 @@ class Client:
         *,
         max_bytes: int | None = MAX_EVENT_BYTES,
     ) -> Event:
+        event = self._drafted(verb, value, namespace, idempotency_key, max_bytes=max_bytes)
+        (committed,) = self.store.append([event], drawn=not idempotency_key)
+        self._ring()
+        return committed
+
+    def _drafted(
+        self,
+        verb: str,
+        value: dict[str, Any],
+        namespace: str = "",
+        idempotency_key: str = "",
+        *,
+        max_bytes: int | None = MAX_EVENT_BYTES,
+    ) -> Event:
         event = Event(
             COMMAND + verb,
             value,
-            namespace=namespace,
+            namespace=namespace or value["namespace"],
             sender=SENDER,
             id=idempotency_key or draw_id(self._clock),
             time=self._clock.now(),
         )
         check_event(event, max_bytes=max_bytes)
-        (committed,) = self.store.append([event], drawn=not idempotency_key)
-        self._ring()
-        return committed
+        return event
 
     def _namespace(self, execution_id: int) -> str:
         execution = self.store.execution(execution_id)

@@ -49,7 +49,7 @@ class Order:
 
 
 def orders_of(world: World, decisions: Iterable[Decision]) -> list[Order]:
-    """What a committed batch asks of the executor, in order.
+    """What a committed batch asks of the executor, in order; what it may forget comes last.
 
     A START that a later decision of the batch has withdrawn is left out: that run never starts.
     """
@@ -69,7 +69,7 @@ def orders_of(world: World, decisions: Iterable[Decision]) -> list[Order]:
                         orders[(key, None)] = Order(key, None)
                 case _:
                     continue
-    return list(orders.values())
+    return sorted(orders.values(), key=lambda order: order.action is None)
 
 
 def _order_of(world: World, command: Commanded) -> Order | None:

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from eventflow.clock import Clock
 from eventflow.core.decision import Decision
@@ -16,7 +15,6 @@ from eventflow.core.plan import Plan
 from eventflow.crashpoints import reach
 from eventflow.errors import (
     CommitUnknownError,
-    EventflowError,
     LeaseLostError,
     StoreError,
     StoreGoneError,
@@ -39,11 +37,11 @@ from eventflow.runtime.registry import Registry
 from eventflow.runtime.subruns import join
 from eventflow.runtime.timers import Alarm
 from eventflow.runtime.unheld import Unheld
+from eventflow.runtime.waiters import Waiters
 from eventflow.store.bell import Bell
 from eventflow.store.ports import Loaded, Store
 
 log = logging.getLogger("eventflow")
-T = TypeVar("T")
 # A RUNNING report alone waits this long for company, so that a short task costs one commit.
 COMPANY_S = 0.005
 WRITE_AGAIN_S = 1.0
@@ -76,7 +74,8 @@ class Engine:
         self._registry = registry
         self._executor = executor
         self._ask = ask
-        self.client = Client(store, clock, self.ring, self.until)
+        self._waiters = Waiters(clock, lambda: self.failure)
+        self.client = Client(store, clock, self.ring, self._waiters.until)
         self.listeners = Listeners(store, clock, lambda: self.failure)
         self.parked: dict[int, str] = {}
         self._own: set[tuple[str, str]] | None = set() if own_only else None
@@ -89,9 +88,6 @@ class Engine:
         self._inbox = Inbox(clock)
         self._urgent = False
         self._stopping = False
-        self._over = False
-        self._committed = threading.Condition()
-        self._commits = 0
         self._news = News(sender)
         self._alarm = Alarm(self.ring)
         self._dispatcher = Dispatcher(
@@ -131,6 +127,10 @@ class Engine:
         self._alarm.stop()
         self._news.stop()
 
+    def wait(self) -> None:
+        """Wait until the loop has ended: it was stopped, or it has died."""
+        self._thread.join()
+
     def is_newest(self, plan: Plan) -> bool:
         """Whether a snapshot is the newest of its workflow, and nothing is parked."""
         known = self._loop.world.workflows.get((plan.namespace, plan.name))
@@ -166,7 +166,7 @@ class Engine:
 
     def _on_the_loop(self, errand: Callable[[], None]) -> None:
         """Have the loop's thread do something between two batches, and wait for it."""
-        self._errands.have_done(errand, self._bell.wake, lambda: self._over)
+        self._errands.have_done(errand, self._bell.wake, lambda: self._waiters.over)
 
     def _is_of(self, execution_id: int, plan: Plan) -> bool:
         execution = self._store.execution(execution_id)
@@ -177,28 +177,6 @@ class Engine:
         self._urgent = True
         self._bell.ring()
         self.listeners.tell()
-
-    def until(self, check: Callable[[], T | None], timeout: float | None) -> T | None:
-        """Wait until a check gives something; it is asked after every commit.
-
-        Raises:
-            EventflowError: If the loop has ended: what is waited for cannot come.
-        """
-        deadline = None if timeout is None else self._clock.monotonic() + timeout
-        while True:
-            with self._committed:
-                seen, over = self._commits, self._over
-            found = check()
-            if found is not None:
-                return found
-            if over:
-                raise EventflowError("the scheduler has stopped deciding") from self.failure
-            left = None if deadline is None else deadline - self._clock.monotonic()
-            if left is not None and left <= 0:
-                return None
-            with self._committed:
-                if self._commits == seen and not self._over:
-                    self._committed.wait(left)
 
     def _take_up(
         self,
@@ -269,7 +247,8 @@ class Engine:
     def _find_out(self) -> None:
         """Whether a batch was committed nobody could tell: go on from what the store holds."""
         self._load_again(anew=True)
-        self._tell_all()
+        self._waiters.tell_all()
+        self._tell_others()
 
     def _prepare(self, events: list[Event]) -> None:
         self._registry.teach(self._loop.world, events)
@@ -293,9 +272,7 @@ class Engine:
             self.failure = error
             log.critical("loop.died", exc_info=error)
         finally:
-            with self._committed:
-                self._over = True
-                self._committed.notify_all()
+            self._waiters.close()
             self.listeners.tell()
 
     def _turn(self) -> None:
@@ -305,7 +282,7 @@ class Engine:
         try:
             self._errands.run()
             loop = self._loop
-            if loop.step():
+            if loop.step() and loop.has_more:
                 return
         except (LeaseLostError, StoreGoneError):
             raise
@@ -340,11 +317,9 @@ class Engine:
         reach("loop.dispatched")
         self._news.tell(decisions)
         log_failed(decisions)
-        self._tell_all()
+        self._waiters.tell(decisions)
+        self._tell_others()
 
-    def _tell_all(self) -> None:
-        with self._committed:
-            self._commits += 1
-            self._committed.notify_all()
+    def _tell_others(self) -> None:
         self.listeners.tell()
         self._bell.ring_others()

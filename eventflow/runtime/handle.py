@@ -85,7 +85,7 @@ class ExecutionHandle(Pictured):
             status = self._client.store.execution_status(execution_id)
             return True if status is not None and status.ended else None
 
-        if self._client.until(ended, timeout) is None:
+        if self._client.until(ended, timeout, execution_id) is None:
             raise WaitTimeoutError(
                 f"workflow execution {execution_id} has not ended within {timeout} s; it goes on"
             )

@@ -107,6 +107,15 @@ class Loop:
         self._touched = {live.id: None for live in world.executions.values() if not live.alive}
         # Only a world that was loaded has any: those who held what is free are parked.
         self._idle = idle_events(world, SENDER, clock.now())
+        self._left = True
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something is left to decide that nobody rings for."""
+        if self._left or self._alone or self._touched or self._idle:
+            return True
+        due_at = self.timers.next_due()
+        return due_at is not None and due_at <= self._clock.now()
 
     def step(self) -> bool:
         """Decide one batch; `False` when nothing had come in.
@@ -144,12 +153,14 @@ class Loop:
         except BaseException as error:
             draft.rollback()
             self.inbox.put_back(ready)
+            self._left = True
             if not self._looks_for_cause(batch, error):
                 raise
             return True
         self._touched = batch.touched
         self._idle = idle_events(self.world, SENDER, now) if self._idle else []
         self.inbox.put_back(ready[len(ready) - undone :])
+        self._left = truncated or bool(left_over or undone)
         if not batch.decisions:
             return False
         self._after_commit(batch)
@@ -258,12 +269,10 @@ class Loop:
             batch.touched[event.workflow_execution_id] = None
         for change in decision.changes:
             match change:
-                case RunMoved() | ExecutionStopping():
+                case RunMoved() | ExecutionStopping() | ExecutionMoved():
                     batch.touched[change.execution_id] = None
                 case ExecutionCreated(record):
                     batch.touched[record.id] = None
-                case ExecutionMoved():
-                    batch.touched[change.execution_id] = None
                 case _:
                     continue
         # In the order in which they came to be: a run's facts never overtake each other.
@@ -277,7 +286,9 @@ class Loop:
             live = draft.world.executions.get(execution_id)
             if live is None or live.alive or live.record.status is not WorkflowStatus.RUNNING:
                 continue
-            if ending_of(live) is None or self._has_undecided(execution_id, batch):
+            if ending_of(live) is None:
+                continue
+            if self._store.has_undecided(execution_id, after=batch.read_to):
                 continue
             return Event(
                 QUIET,
@@ -288,9 +299,6 @@ class Loop:
                 workflow_execution_id=execution_id,
             )
         return None
-
-    def _has_undecided(self, execution_id: int, batch: _Round) -> bool:
-        return self._store.has_undecided(execution_id, after=batch.read_to)
 
     def _commit(self, batch: _Round, left_over: list[Event]) -> None:
         self._store.commit(

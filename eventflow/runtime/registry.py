@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from eventflow.executors.code import copy_sources, load_workflows
 from eventflow.executors.port import Code, Job
 from eventflow.model.event import Event
 from eventflow.model.family import with_sub_workflows
+from eventflow.model.keys import RESERVED
 from eventflow.model.operator import Operator
 from eventflow.model.sketch import sketch_of
 from eventflow.model.workflow import Workflow, content_hash
@@ -43,7 +44,11 @@ class Registry:
         Raises:
             DefinitionError: If the workflow cannot work as written.
         """
-        return self._keep(workflow, folder=None, entry="", code_hash="")
+        return self.take_all([workflow])[0]
+
+    def take_all(self, workflows: Iterable[Workflow]) -> list[Plan]:
+        """The same of several; nothing of them is known when one cannot work."""
+        return self._keep(workflows, folder=None, entry="", code_hash="")
 
     def take_file(self, path: Path, names: Iterable[str] = ()) -> list[Plan]:
         """Know the workflows of a file: its sources are copied, and the copy is what runs (S41).
@@ -55,13 +60,10 @@ class Registry:
             LoadError: If the file is missing, does not import or has no such workflow.
         """
         if self._snapshots is None:
-            return [self.take(workflow) for workflow in _chosen(load_workflows(path), names, path)]
+            return self.take_all(_chosen(load_workflows(path), names, path))
         code_hash, folder = copy_sources(path, self._snapshots)
-        workflows = _load_copy(folder, path, code_hash)
-        return [
-            self._keep(workflow, folder=folder, entry=path.name, code_hash=code_hash)
-            for workflow in _chosen(workflows, names, path)
-        ]
+        chosen = _chosen(_load_copy(folder, path, code_hash), names, path)
+        return self._keep(chosen, folder=folder, entry=path.name, code_hash=code_hash)
 
     def plan(self, snapshot: str) -> Plan:
         """The plan of a snapshot, its code loaded from the snapshot folder when need be.
@@ -128,37 +130,46 @@ class Registry:
             )
         return operator
 
-    def _keep(self, workflow: Workflow, *, folder: Path | None, entry: str, code_hash: str) -> Plan:
+    def _keep(
+        self, workflows: Iterable[Workflow], *, folder: Path | None, entry: str, code_hash: str
+    ) -> list[Plan]:
+        records = [self._record(one, folder, entry, code_hash) for one in workflows]
+        with self._lock:
+            new = [one for one in records if one[1].hash not in self._plans]
+        for _, record in new:
+            self._store.keep_snapshot(record)
+        for workflow, record in new:
+            self._remember(workflow, record.hash, folder, entry)
+        self._warn_of_circles({workflow for workflow, _ in new})
+        with self._lock:
+            return [self._plans[record.hash] for _, record in records]
+
+    def _record(
+        self, workflow: Workflow, folder: Path | None, entry: str, code_hash: str
+    ) -> tuple[Workflow, SnapshotRecord]:
         workflow.validate()
         definition = workflow.definition()
-        snapshot = content_hash({"definition": definition, "code": code_hash})
-        with self._lock:
-            if snapshot in self._plans:
-                return self._plans[snapshot]
-        self._store.keep_snapshot(
-            SnapshotRecord(
-                hash=snapshot,
-                namespace=workflow.namespace,
-                workflow=workflow.name,
-                folder=str(folder) if folder is not None else "",
-                entry=entry,
-                definition=definition,
-                created_at=self._clock.now(),
-            )
+        return workflow, SnapshotRecord(
+            hash=content_hash({"definition": definition, "code": code_hash}),
+            namespace=workflow.namespace,
+            workflow=workflow.name,
+            folder=str(folder) if folder is not None else "",
+            entry=entry,
+            definition=definition,
+            created_at=self._clock.now(),
         )
-        plan = self._remember(workflow, snapshot, folder, entry)
-        self._warn_of_circles(workflow)
-        return plan
 
-    def _warn_of_circles(self, workflow: Workflow) -> None:
-        """Say it when the rules of a new workflow close a circle (S45)."""
-        if not workflow.triggers:
+    def _warn_of_circles(self, new: Collection[Workflow]) -> None:
+        """Say it when the rules of new workflows close a circle (S45)."""
+        # One that no fact can start closes none; to look for circles goes over all that is known.
+        if not any(map(_is_started_by_facts, new)):
             return
         with self._lock:
             known = {(plan.namespace, plan.name): plan.workflow for plan in self._plans.values()}
         for circle in circles_among(known.values()):
-            if workflow in circle:
-                log.warning("workflow.circle name=%s reason=%r", workflow.name, in_words(circle))
+            if closing := [workflow for workflow in circle if workflow in new]:
+                name = closing[-1].name
+                log.warning("workflow.circle name=%s reason=%r", name, in_words(circle))
 
     def _remember(self, workflow: Workflow, snapshot: str, folder: Path | None, entry: str) -> Plan:
         plan = plan_of(workflow, snapshot)
@@ -166,6 +177,15 @@ class Registry:
             self._plans[snapshot] = plan
             self._codes[snapshot] = Code(snapshot=snapshot, folder=folder, entry=entry)
         return plan
+
+
+def _is_started_by_facts(workflow: Workflow) -> bool:
+    patterns = (
+        pattern
+        for trigger in workflow.triggers
+        for pattern in trigger.condition.wakes(workflow.name)
+    )
+    return any(pattern.startswith(RESERVED) for pattern in patterns)
 
 
 def workflow_of(record: SnapshotRecord) -> Workflow:

@@ -42,8 +42,12 @@ class RemoteClient:
     ) -> None:
         self.close()
 
-    def until(self, check: Callable[[], T | None], timeout: float | None) -> T | None:
-        """Wait until a check gives something; it is asked after every commit of the scheduler."""
+    def until(
+        self, check: Callable[[], T | None], timeout: float | None, execution_id: int | None = None
+    ) -> T | None:
+        """Wait until a check gives something; it is asked after every commit of the scheduler:
+        what changed in which, only the scheduler knows.
+        """
         deadline = None if timeout is None else self._clock.monotonic() + timeout
         while True:
             found = check()

@@ -4,7 +4,6 @@ import atexit
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from blinker import Signal
@@ -35,6 +34,7 @@ from eventflow.runtime.guard import Guard
 from eventflow.runtime.handle import ExecutionHandle
 from eventflow.runtime.listening import checked
 from eventflow.runtime.news import send
+from eventflow.runtime.registering import announce
 from eventflow.runtime.registry import Registry
 from eventflow.runtime.retention import prune
 from eventflow.settings import read_settings
@@ -99,12 +99,7 @@ class Scheduler(Commanding[ExecutionHandle]):
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -132,6 +127,10 @@ class Scheduler(Commanding[ExecutionHandle]):
         _RUNNING.append(self)
         send(signals.scheduler_started, self)
 
+    def wait(self) -> None:
+        """Wait, once it has started, until it decides no more: it was stopped, or has died."""
+        self._engine.wait()
+
     def stop(self, grace: float = 0.0) -> None:
         """Stop deciding; tasks get `grace` seconds to finish, then count as lost (S28)."""
         self._engine.listeners.end()
@@ -154,7 +153,7 @@ class Scheduler(Commanding[ExecutionHandle]):
             DefinitionError: If one cannot work as written.
         """
         family = with_sub_workflows(workflows)
-        self._announce([self._registry.take(workflow) for workflow in family])
+        self._announce(self._registry.take_all(family))
 
     def register_file(
         self,
@@ -326,9 +325,8 @@ class Scheduler(Commanding[ExecutionHandle]):
             self._engine.prepare(plan)
             self._engine.take_back(plan)
         new = [plan for plan in plans if not self._engine.is_newest(plan)]
-        asked = [self.client.register(it.namespace, it.name, it.snapshot) for it in new]
-        for plan, command in zip(new, asked, strict=True):
-            self.client.outcome(command)
+        announce(self.client, new, self._engine.is_newest)
+        for plan in new:
             self._engine.take_back(plan)  # until now the newest may have been without its code
 
     def _obeyed(self, command: Event) -> DecisionRecord | None:

@@ -29,7 +29,7 @@ class Write(NamedTuple):
 
     def bind(self, rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
         """The rows as the driver takes them."""
-        if not self.instants:
+        if not self.instants or not rows:
             return list(rows)
         bound: list[Sequence[Any]] = []
         for row in rows:

@@ -134,8 +134,11 @@ def nothing_is_left_of_what_is_gone(connection: sqlite3.Connection) -> Iterator[
         ),
         (
             "a decision of turn {1} about execution {0}",
-            # A command about one that never was is refused, and its decision says so.
+            # A command about one that never was is refused, one that comes after its end ignored,
+            # and its decision says so; that goes with the event.
             "SELECT workflow_execution_id, turn FROM decision WHERE did NOT LIKE 'refused: %'"
+            " AND NOT (did LIKE 'ignored: %' AND EXISTS (SELECT 1 FROM event"
+            " WHERE event.turn = decision.turn AND event.key LIKE 'eventflow.command.%'))"
             " AND workflow_execution_id > 0 AND workflow_execution_id NOT IN",
         ),
     ):

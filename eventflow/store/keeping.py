@@ -1,6 +1,7 @@
 """What a SQLite store has kept of the live world: a few SELECTs, all as of one commit.
 
-Each is put together once: that takes longer than to read a small store.
+Each is put together once: that takes longer than to read a small store. Their rows go past
+SQLAlchemy, which takes longer over them than SQLite itself where many executions wait.
 """
 
 from datetime import datetime
@@ -11,8 +12,10 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, literal_colum
 from sqlmodel import Session
 
 from eventflow.core.world import Counters
+from eventflow.garbage import no_collection
 from eventflow.model.event import Event
 from eventflow.model.status import ALIVE, TaskStatus
+from eventflow.store.columns import Instant, instant_of, one_of
 from eventflow.store.compiled import bound, table
 from eventflow.store.loading import Kept, Step
 from eventflow.store.log import event_of
@@ -37,12 +40,13 @@ _EXECUTION, _RUN, _HISTORY = (
     table("task_execution"),
     table("task_history"),
 )
-_STATE, _TIMER, _OUTBOX = table("state"), table("timer"), table("outbox")
+_STATE = table("state")
 
 IS_LIVE: ColumnElement[bool] = literal_column(LIVE)
 _LIVE = select(_EXECUTION.c.id).where(IS_LIVE)
 
 
+@no_collection()
 def kept_in(session: Session) -> Kept:
     """Read all that the live world is made of."""
     offset, turn, execution_id, run_id = (
@@ -57,43 +61,73 @@ def kept_in(session: Session) -> Kept:
         )
         .one()
     )
-    workflows = table("workflow")
     return Kept(
         cursor=offset,
         counters=Counters(turn, execution_id, run_id),
-        workflows=_rows(
-            session, WorkflowRow, columns(WorkflowRow, workflows).order_by(*workflows.primary_key)
-        ),
-        executions=_rows(
-            session,
-            ExecutionRow,
-            columns(ExecutionRow, _EXECUTION).where(IS_LIVE).order_by(_EXECUTION.c.id),
-        ),
+        workflows=_rows(session, WorkflowRow, _workflows()),
+        # In order of id, which is their first column: SQLite would write them down to sort them.
+        executions=sorted(_rows(session, ExecutionRow, _executions())),
         triggers={event.turn: event for event in _events(session, *_triggers())},
         runs=_rows(session, RunRow, _standing_runs()),
         items=_rows(session, RunRow, _items()),
         states=[(StateKey(*key), value) for *key, value in session.connection().execute(_states())],
-        timers=_rows(session, TimerRow, columns(TimerRow, _TIMER)),
-        pools=_rows(session, PoolRow, columns(PoolRow, table("pool"))),
-        outbox=_rows(
-            session,
-            OutboxRow,
-            columns(OutboxRow, _OUTBOX),
-        ),
+        timers=_rows(session, TimerRow, _all(TimerRow, "timer")),
+        pools=_rows(session, PoolRow, _all(PoolRow, "pool")),
+        outbox=_rows(session, OutboxRow, _all(OutboxRow, "outbox")),
         accounted=_accounted(session),
         untold=_events(session, *_untold()),
         steps=_rows(session, Step, _steps()),
     )
 
 
-@cache
-def columns(kind: type[NamedTuple], of: Any) -> Select[Any]:
+class _Question(NamedTuple):
+    """A SELECT as text for the driver, and which columns of its answer are instants."""
+
+    text: str
+    parameters: tuple[Any, ...]
+    instants: tuple[int, ...]
+
+
+def _question(statement: Select[Any]) -> _Question:
+    text, parameters = bound(statement)
+    columns = enumerate(statement.selected_columns)
+    instants = (place for place, column in columns if isinstance(column.type, Instant))
+    return _Question(text, tuple(parameters), tuple(instants))
+
+
+def _rows(session: Session, kind: type[Row], question: _Question) -> list[Row]:
+    text, parameters, instants = question
+    found = session.connection().exec_driver_sql(text, parameters)
+    if not instants:
+        return [kind._make(row) for row in found]
+    rows = []
+    for row in found:
+        values = list(row)
+        for place in instants:
+            values[place] = instant_of(values[place])
+        rows.append(kind._make(values))
+    return rows
+
+
+def _columns(kind: type[NamedTuple], of: Any) -> Select[Any]:
     """A SELECT of the columns that a row has, in its order."""
     return select(*(of.c[field] for field in kind._fields))
 
 
-def _rows(session: Session, kind: type[Row], statement: Select[Any]) -> list[Row]:
-    return [kind._make(row) for row in session.connection().execute(statement)]
+@cache
+def _all(kind: type[NamedTuple], name: str) -> _Question:
+    return _question(_columns(kind, table(name)))
+
+
+@cache
+def _workflows() -> _Question:
+    workflows = table("workflow")
+    return _question(_columns(WorkflowRow, workflows).order_by(*workflows.primary_key))
+
+
+@cache
+def _executions() -> _Question:
+    return _question(_columns(ExecutionRow, _EXECUTION).where(IS_LIVE))
 
 
 def _events(session: Session, text: str, parameters: list[Any]) -> list[Event]:
@@ -109,7 +143,7 @@ def _triggers() -> tuple[str, list[Any]]:
 
 
 @cache
-def _standing_runs() -> Select[Any]:
+def _standing_runs() -> _Question:
     """The runs of live executions that still count, however many a periodic task has had."""
     place = (_RUN.c.workflow_execution_id, _RUN.c.task)
     newest_first = _RUN.c.sequence_number.desc()
@@ -126,16 +160,16 @@ def _standing_runs() -> Select[Any]:
             .label("output"),
         )
         .where(_RUN.c.workflow_execution_id.in_(_LIVE), _RUN.c.item < 0)
-        .subquery()
+        .subquery("ranked")
     )
-    return (
-        columns(RunRow, ranked)
+    return _question(
+        _columns(RunRow, ranked)
         .where(
             or_(
                 ranked.c.newest == 1,
                 ranked.c.standing == 1,
                 and_(ranked.c.output == 1, ranked.c.status == TaskStatus.SUCCESS.value),
-                ranked.c.status.in_(sorted(ALIVE)),
+                literal_column(one_of("ranked.status", ALIVE)),
             )
         )
         .order_by(ranked.c.workflow_execution_id, ranked.c.task, ranked.c.sequence_number)
@@ -143,16 +177,16 @@ def _standing_runs() -> Select[Any]:
 
 
 @cache
-def _items() -> Select[Any]:
+def _items() -> _Question:
     """All items of the runs of mapped tasks that have not ended, in order of id."""
     owner = _RUN.alias("owner")
     alive = select(owner.c.id).where(
         owner.c.workflow_execution_id.in_(_LIVE),
         owner.c["items"].is_not(None),
-        owner.c.status.in_(sorted(ALIVE)),
+        literal_column(one_of("owner.status", ALIVE)),
     )
-    return (
-        columns(RunRow, _RUN)
+    return _question(
+        _columns(RunRow, _RUN)
         .where(_RUN.c.workflow_execution_id.in_(_LIVE), _RUN.c.item >= 0, _RUN.c.parent.in_(alive))
         .order_by(_RUN.c.id)
     )
@@ -194,10 +228,10 @@ def _is_untold() -> ColumnElement[bool]:
 
 
 @cache
-def _steps() -> Select[Any]:
+def _steps() -> _Question:
     """The history of the tasks of every execution that has such a fact."""
     touched = select(_EVENT.c.workflow_execution_id).where(_is_untold())
-    return (
+    return _question(
         select(
             _RUN.c.workflow_execution_id,
             _RUN.c.task,

@@ -223,22 +223,40 @@ def _give_lease(connection: sqlite3.Connection, epoch: int, clean: bool) -> None
 
 
 def _orders(rows: Rows, now: int | None) -> list[Order]:
-    """The statements of a batch but for its new events, in the order that the constraints want.
+    """The statements of a batch but for its new events, in the order that the constraints want."""
+    orders = _of_steps(rows, now)
+    if rows.has_more:
+        orders += _of_the_rest(rows)
+    return [order for order in orders if order.rows]
+
+
+def _of_steps(rows: Rows, now: int | None) -> list[Order]:
+    """What nearly every batch writes.
 
     A run that ends comes before one that takes its place: a task is never busy twice, not even
     between two statements (S21).
     """
     ended = [row for row in rows.run_updates if row.status in ENDED]
     others = [row for row in rows.run_updates if row.status not in ENDED]
-    forgotten = [key for key, value in rows.states.items() if value is None]
-    orders = [
+    return [
         Order(sql.TURN_EVENT, [(turn, now, offset) for offset, turn in rows.turned]),
         Order(sql.INSERT_EXECUTION.text, sql.INSERT_EXECUTION.bind(rows.executions)),
-        Order(sql.COPY_DATA, rows.data_copied),
         Order(sql.UPDATE_EXECUTION.text, sql.UPDATE_EXECUTION.bind(rows.execution_updates)),
         Order(sql.UPDATE_RUN.text, sql.UPDATE_RUN.bind([*ended, *others])),
         Order(sql.INSERT_RUN.text, sql.INSERT_RUN.bind(rows.runs)),
         Order(sql.INSERT_HISTORY.text, sql.INSERT_HISTORY.bind(rows.history)),
+        Order(sql.DELETE_ATTEMPT, rows.ended),
+        Order(sql.DELETE_START, rows.withdrawn),
+        Order(sql.INSERT_ORDER.text, rows.outbox),
+        Order(sql.INSERT_DECISION.text, sql.INSERT_DECISION.bind(rows.decisions)),
+        Order(sql.PUT_RESULT.text, list(rows.results.items())),
+    ]
+
+
+def _of_the_rest(rows: Rows) -> list[Order]:
+    forgotten = [key for key, value in rows.states.items() if value is None]
+    return [
+        Order(sql.COPY_DATA, rows.data_copied),
         Order(
             sql.CLOSE_HISTORY,
             [
@@ -258,10 +276,6 @@ def _orders(rows: Rows, now: int | None) -> list[Order]:
             sql.CLOSE_ITEMS,
             [(micros_of(one.at), one.reason, one.first_id, one.last_id) for one in rows.closed],
         ),
-        Order(sql.DELETE_ATTEMPT, rows.ended),
-        Order(sql.DELETE_START, rows.withdrawn),
-        Order(sql.INSERT_ORDER.text, rows.outbox),
-        Order(sql.INSERT_DECISION.text, sql.INSERT_DECISION.bind(rows.decisions)),
         Order(sql.INSERT_VERDICT.text, sql.INSERT_VERDICT.bind(rows.verdicts)),
         Order(sql.DELETE_STATE, forgotten),
         Order(
@@ -274,7 +288,6 @@ def _orders(rows: Rows, now: int | None) -> list[Order]:
             sql.PUT_TIMER.bind([timer for timer in rows.timers.values() if timer is not None]),
         ),
         Order(sql.INSERT_FIRING.text, sql.INSERT_FIRING.bind(rows.firings)),
-        Order(sql.PUT_RESULT.text, list(rows.results.items())),
         Order(sql.INSERT_FAILURE.text, sql.INSERT_FAILURE.bind(rows.failures)),
         Order(sql.INSERT_WORKFLOW.text, sql.INSERT_WORKFLOW.bind(rows.workflows.values())),
         Order(
@@ -287,4 +300,3 @@ def _orders(rows: Rows, now: int | None) -> list[Order]:
         Order(sql.PUT_POOL.text, sql.PUT_POOL.bind(rows.pools.values())),
         Order(sql.PAUSE, [(paused, *name) for name, paused in rows.paused.items()]),
     ]
-    return [order for order in orders if order.rows]

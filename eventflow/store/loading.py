@@ -16,6 +16,7 @@ from eventflow.core.pools import HOLDS_SLOT, Pool, is_counted
 from eventflow.core.retried import Retried, is_taken_over
 from eventflow.core.world import Absent, Counters, Items, LiveExecution, Run, Standing, World
 from eventflow.errors import EventflowError
+from eventflow.garbage import no_collection
 from eventflow.model.event import Event
 from eventflow.model.jsonvalue import read
 from eventflow.model.status import ALIVE, BUSY, TaskAction, TaskStatus, WorkflowStatus
@@ -76,6 +77,7 @@ class Kept:
     steps: list[Step] = field(default_factory=list)
 
 
+@no_collection()
 def load(kept: Kept, plan_of: Callable[[str], Plan]) -> Loaded:
     """Return the world that `kept` describes.
 
@@ -177,7 +179,7 @@ def _stand(
         standing = _standing(list(rows))
         latest = standing.latest
         by_rights = (latest.sequence_number, latest.status) if latest is not None else None
-        standing = replace(standing, told=told.get(place, by_rights))
+        standing = standing._replace(told=told.get(place, by_rights))
         live.standings[task] = standing
         for run in standing.runs:
             if run.alive:
@@ -228,7 +230,7 @@ def _items_of(kept: KeptItems, rows: list[RunRow], run: Run | None) -> Items:
             items.fault = items.fault or (row.item, row.reason)
         elif status in ALIVE and status is not TaskStatus.INIT:
             created_at = run.created_at if run is not None else None
-            items.alive[row.id] = replace(run_of(row), inputs=inputs, created_at=created_at)
+            items.alive[row.id] = run_of(row)._replace(inputs=inputs, created_at=created_at)
     items.taken = frozenset(row.item for row in rows if row.taken_from is not None)
     return items
 

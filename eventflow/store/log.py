@@ -68,7 +68,8 @@ class SqliteLog:
     ) -> list[Event]:
         if not events:
             return []
-        contents = [content_of(replace(event, hops=0)) for event in events]
+        # The log counts hops, whoever emits does not.
+        contents = [(*content_of(event)[:-1], 0) for event in events]
         hashes = [] if drawn else [value_hash(event) for event in events]
 
         def write(connection: sqlite3.Connection) -> tuple[list[int], int | None]:

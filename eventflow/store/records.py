@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from sys import intern
 
 from eventflow.core.pools import NO_POOL
 from eventflow.core.world import Run, Timer
@@ -38,14 +39,15 @@ from eventflow.store.rows import (
 def execution_of(
     row: ExecutionRow, trigger: Event | None, tasks: tuple[TaskExecution, ...] = ()
 ) -> WorkflowExecution:
+    """One execution; what many have in common they share."""
     return WorkflowExecution(
         id=row.id,
-        workflow_name=row.workflow,
-        namespace=row.namespace,
+        workflow_name=intern(row.workflow),
+        namespace=intern(row.namespace),
         execution_type=ExecutionType(row.execution_type),
         status=WorkflowStatus(row.status),
-        snapshot=row.snapshot,
-        params=read(row.params),
+        snapshot=intern(row.snapshot),
+        params={} if row.params == "{}" else read(row.params),
         created_at=row.created_at,
         begin_date=row.began_at,
         end_date=row.ended_at,

@@ -291,3 +291,19 @@ class Rows:
     paused: dict[tuple[str, str], bool] = field(default_factory=dict)
     pools: dict[tuple[str, str], PoolRow] = field(default_factory=dict)
     data_copied: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is anything but events, executions, runs, orders and decisions."""
+        return bool(
+            self.verdicts
+            or self.timers
+            or self.states
+            or self.closed
+            or self.firings
+            or self.failures
+            or self.workflows
+            or self.paused
+            or self.pools
+            or self.data_copied
+        )

@@ -302,7 +302,9 @@ class VirtualScheduler(Commanding[WorkflowExecution]):
         self.run_until_idle()
         return self.client.outcome(command, 0)
 
-    def _until(self, check: Callable[[], Any], timeout: float | None) -> Any:
+    def _until(
+        self, check: Callable[[], Any], timeout: float | None, execution_id: int | None = None
+    ) -> Any:
         return check()
 
     def _code(self, snapshot: str) -> Code:

@@ -269,5 +269,5 @@ def _begin(fates: Fates) -> datetime:
     return START if dice.random() < 0.5 else change - timedelta(seconds=before)
 
 
-def _look_once(check: Any, timeout: float | None) -> Any:
+def _look_once(check: Any, timeout: float | None, execution_id: int | None = None) -> Any:
     return check()

@@ -97,6 +97,9 @@ class Workers:
                 self._spool.outcomes.pop(key, None)
             elif self._fates.dice.random() < 0.3:
                 self._spool.outcomes[key] = self._ending(key)
+        # One that was refused has left no mark: the next process begins the same attempt, and
+        # nobody is left who could say that it was refused.
+        self._spool.said = [one for one in self._spool.said if one.kind is not ReportKind.REFUSED]
 
     def next_instant(self) -> datetime | None:
         """When a worker ends, or a report arrives."""

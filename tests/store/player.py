@@ -209,5 +209,7 @@ def picture(world: World) -> dict[str, Any]:
     }
 
 
-def _look_once(check: Callable[[], Any], timeout: float | None) -> Any:
+def _look_once(
+    check: Callable[[], Any], timeout: float | None, execution_id: int | None = None
+) -> Any:
     return check()

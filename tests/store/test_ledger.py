@@ -58,7 +58,7 @@ def test_a_batch_that_is_written_is_not_written_again(held: Store, clock: StillC
         Decision(event("k"), turn, ()),
         read_from=story.cursor,
         read_to=story.cursor,
-        counters=replace(story.world.counters, turn=turn),
+        counters=story.world.counters._replace(turn=turn),
     )
     held.commit(reports_alone)
     offset = held.last_offset()
@@ -231,8 +231,8 @@ def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillCl
         if isinstance(change, RunMoved)
     )
     turn = story.decisions[-1].turn + 1
-    second = replace(run, id=2, sequence_number=2)
-    made = RunCreated(1, replace(second, status=TaskStatus.INIT), START, turn, "test", "default")
+    second = run._replace(id=2, sequence_number=2)
+    made = RunCreated(1, second._replace(status=TaskStatus.INIT), START, turn, "test", "default")
     queued = RunMoved(1, second, TaskStatus.INIT, START, turn)
 
     with pytest.raises(StoreError, match="UNIQUE"):
