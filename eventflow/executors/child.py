@@ -103,10 +103,18 @@ class Worker:
         try:
             spool.begin(Mark(job.key, pid, started), durable=job.must_not_repeat)
         except FileExistsError:
+            if self._line.hung_up:
+                end_own_group()
             return _begun_before(job.key, spool)
         except OSError as error:
             # Not its task's fault: another attempt may find a disk that can be written to.
             return lost(job.key, f"the begin of the attempt cannot be written down: {error}")
+        if self._line.hung_up:
+            # Asked for behind the mark: a scheduler that lives now, or comes from now on, sees it.
+            # That of this child is dead, and the next one may have had the attempt made, and have
+            # forgotten it since.
+            spool.withdraw(job.key)
+            end_own_group()
         begun = Begun(pid=pid, started=started, retries_any=not operator.settings.retry_on)
         # The scheduler knows of the begin before the code can take this process down.
         self._attend(attempt, begun)

@@ -8,6 +8,7 @@ that is read before alarms ring: who was heard of is not silent.
 import functools
 import logging
 import os
+import select
 import selectors
 import socket
 import threading
@@ -152,6 +153,15 @@ class Line:
     def congested(self) -> bool:
         """Whether something waits to be sent."""
         return bool(self._unsent)
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the peer is gone, however much of what it has said is not read yet."""
+        if self._over:
+            return True
+        poll = select.poll()
+        poll.register(self._socket, 0)
+        return bool(poll.poll(0))
 
     def send(self, message: Message) -> None:
         self.send_frame(to_frame(message))

@@ -60,6 +60,10 @@ class Spool:
             self._sync_folder()
         reach("spool.begun")
 
+    def withdraw(self, key: AttemptKey) -> None:
+        """Take back a mark: the attempt has not begun after all."""
+        self._path(key, "begin").unlink(missing_ok=True)
+
     def end(self, report: Report, *, durable: bool) -> None:
         """Write an outcome down, whole or not at all; with `durable` it is on the disk.
 

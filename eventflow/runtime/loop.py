@@ -4,8 +4,6 @@ Why not asyncio: deciding is computation and one commit, and users' conditions a
 plain functions. A thread hop is as cheap as a task switch, and tests need neither.
 """
 
-import contextlib
-import gc
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +23,7 @@ from eventflow.core.world import Timer, World
 from eventflow.crashpoints import reach
 from eventflow.errors import StoreError, StoreRefusedError
 from eventflow.executors.port import Report
+from eventflow.garbage import no_collection
 from eventflow.model.event import Event
 from eventflow.model.status import WorkflowStatus
 from eventflow.runtime.inbox import Arrived, Inbox
@@ -144,7 +143,7 @@ class Loop:
         self._alone -= batch.alone
         draft = Draft(self.world)
         try:
-            with _no_collection():
+            with no_collection():
                 inputs = self._inputs(events, ready, due, now)
                 left_over, undone = self._decide(draft, batch, inputs)
                 if batch.decisions:
@@ -314,22 +313,6 @@ class Loop:
         self._cursor = batch.read_to
         if left_over:
             self._facts_to = self._store.last_offset()
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hold the cyclic garbage collector for one batch.
-
-    A large batch keeps all that it makes until its commit: each collection on the way would walk
-    all of it and free nothing, and the cost of a task would grow with the number of tasks.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _alarm(timer: Timer, now: datetime) -> Event:

@@ -17,6 +17,7 @@ from eventflow.crashpoints import reach
 from eventflow.errors import StoreError
 from eventflow.store import data_tables, tables
 from eventflow.store.columns import Table
+from eventflow.store.leftwal import completes, wal_of
 from eventflow.store.lock import forget_epoch
 from eventflow.store.places import files_beside, restore_marker
 
@@ -53,16 +54,23 @@ def prepare(path: Path, *, create: bool) -> None:
     if not path.is_file():
         raise StoreError(f"{str(path)!r} is no file; a store is one file, name it in the URL")
     try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
-            size = os.fstat(file.fileno()).st_size
+        header, size = _first_bytes(path)
+        if not header:
+            # Made a moment ago: by us, or by another process that has not got further yet.
+            _make_tables(path)
+            return
+        try:
+            _check_header(path, header, size)
+        except StoreError:
+            # It may have been written to between two looks, and its WAL begun anew.
+            _check_header(path, *_first_bytes(path))
     except OSError as error:
         raise StoreError(f"store {str(path)!r} cannot be read: {error}") from error
-    if not header:
-        # Made a moment ago: by us, or by another process that has not got further yet.
-        _make_tables(path)
-        return
-    _check_header(path, header, size)
+
+
+def _first_bytes(path: Path) -> tuple[bytes, int]:
+    with path.open("rb") as file:
+        return file.read(_HEADER_BYTES), os.fstat(file.fileno()).st_size
 
 
 def is_store(path: Path) -> bool:
@@ -121,7 +129,8 @@ def _check_header(path: Path, header: bytes, size: int) -> None:
             f"store {name!r} has schema version {version}, this eventflow knows {SCHEMA_VERSION}. "
             f"It was left as it is; use the eventflow that made it, {way_out}"
         )
-    if size < pages * (65_536 if page_size == 1 else page_size):
+    page_bytes = 65_536 if page_size == 1 else page_size
+    if size < pages * page_bytes and not completes(wal_of(path), page_bytes, (size, pages)):
         raise StoreError(
             f"store {name!r} is truncated: {size} bytes of {pages} pages. It was left as it is; "
             f"restore the last good copy"

@@ -2,16 +2,19 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
-from executor_harness import FLOWS, PATIENCE_S, Harness, Make, wait_until
+from executor_harness import FLOWS, PATIENCE_S, Harness, Make, make_job, wait_until
 from test_process_executor import alive, state_of
 
 from eventflow.executors import groups
+from eventflow.executors.messages import Begin, to_frame
+from eventflow.executors.nursery import command
 from eventflow.executors.port import AttemptKey, Job, ReportKind
 from eventflow.executors.spool import Mark, Spool
 
@@ -278,6 +281,58 @@ def test_an_attempt_that_a_nursery_of_a_dead_scheduler_has_begun_meanwhile_is_lo
         late.wait()
     assert (report.kind, died_of) == (ReportKind.LOST, -signal.SIGKILL)
     assert deadly.desk.of("running") == []
+
+
+def late_child(folder: Path, job: Job) -> subprocess.Popen[bytes]:
+    """A child whose nursery had stopped: told of its attempt by a scheduler that has died since."""
+    ours, theirs = socket.socketpair()
+    ours.sendall(to_frame(Begin(job=job, spool=str(folder / "spool"), store_url="")))
+    ours.close()
+    channel, output = theirs.fileno(), os.open(os.devnull, os.O_WRONLY)
+    child = subprocess.Popen(
+        command("child", str(channel), str(output), str(FLOWS), "deadly_flow.py"),
+        pass_fds=(channel, output),
+        process_group=0,
+    )
+    theirs.close()
+    os.close(output)
+    return child
+
+
+@pytest.mark.rule("S11", "S28")
+@pytest.mark.fault("F05")
+def test_f05_what_a_dead_scheduler_has_told_a_child_does_not_begin_and_leaves_no_mark(
+    tmp_path: Path,
+) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.prepare()
+    files = [tmp_path / f"ran{run}" for run in range(10)]
+
+    for run, file in enumerate(files, 1):
+        job = make_job(
+            FLOWS / "deadly_flow.py", tmp_path, "touch", run, 1, params={"file": str(file)}
+        )
+        assert late_child(tmp_path, job).wait(PATIENCE_S) == -signal.SIGKILL
+
+    assert [file.name for file in files if file.exists()] == []
+    assert list(spool.attempts()) == []
+
+
+@pytest.mark.rule("S28")
+def test_what_a_dead_scheduler_has_told_a_child_does_not_end_the_one_that_has_begun_it_since(
+    tmp_path: Path,
+) -> None:
+    job = make_job(FLOWS / "deadly_flow.py", tmp_path, "give", 1, 1)
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as living:
+        spool = Spool(tmp_path / "spool")
+        spool.prepare()
+        spool.begin(Mark(job.key, living.pid, groups.started(living.pid)), durable=False)
+
+        late_child(tmp_path, job).wait(PATIENCE_S)
+
+        assert living.poll() is None
+        living.kill()
+    assert list(spool.attempts()) == [job.key]
 
 
 @pytest.mark.rule("S28")

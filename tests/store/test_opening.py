@@ -5,6 +5,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,48 @@ def test_other_tables_have_another_schema_version(opens: Opens) -> None:
     fingerprint = hashlib.sha256(tables.encode()).hexdigest()[:16]
 
     assert (SCHEMA_VERSION, fingerprint) == (3, "e1896f2829a25a04")
+
+
+def half_written(path: Path, clock: StillClock) -> None:
+    """As a kill leaves it while SQLite writes its WAL into the file: that lacks its last page."""
+    store = SqliteStore(f"sqlite:///{path}", clock=clock)
+    store.hold("test")
+    wal = path.with_name(path.name + "-wal")
+    store._writer._connection.execute("PRAGMA wal_autocheckpoint = 0")
+    story = Story([store], clock, chain())
+    for number in range(200):
+        story.emit("k", {"text": "x" * 200, "n": number})
+    log = wal.read_bytes()
+    store._writer._connection.execute("PRAGMA wal_checkpoint(FULL)")
+    content = path.read_bytes()
+    store.close()
+    path.write_bytes(content[:-4096])
+    wal.write_bytes(log)
+
+
+@pytest.mark.fault("F13")
+def test_f13_a_file_whose_last_pages_are_still_in_its_wal_is_whole(
+    clock: StillClock, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.db"
+    half_written(path, clock)
+
+    with closing(open_store(f"sqlite:///{path}", clock=clock)) as store:
+        assert [event.value["n"] for event in store.read(keys=["k"])] == list(range(200))
+
+
+@pytest.mark.fault("F13")
+@pytest.mark.spoils
+def test_f13_a_file_that_lacks_more_than_its_wal_has_is_truncated(
+    clock: StillClock, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.db"
+    half_written(path, clock)
+    wal = path.with_name(path.name + "-wal")
+    wal.write_bytes(wal.read_bytes()[: 32 + 24 + 4096])
+
+    with pytest.raises(StoreError, match="is truncated"):
+        open_store(f"sqlite:///{path}", clock=clock)
 
 
 @pytest.mark.fault("F13")

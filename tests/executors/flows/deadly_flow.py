@@ -20,6 +20,11 @@ def give() -> int:
     return 1
 
 
+def touch() -> None:
+    """Leaves a file, whoever hears of it."""
+    Path(current_context().params["file"]).touch()
+
+
 def segfault() -> None:
     ctypes.string_at(0)
 
@@ -200,6 +205,7 @@ def _hang() -> None:
 
 with Workflow("deadly", namespace="tests") as deadly:
     PythonOperator("give", give)
+    PythonOperator("touch", touch)
     PythonOperator("segfault", segfault)
     PythonOperator("leave_0", leave_at_once, [0])
     PythonOperator("leave_3", leave_at_once, [3])
