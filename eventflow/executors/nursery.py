@@ -52,6 +52,7 @@ _BOOT = (
 )
 _CHUNK = 64 * 1024
 _MAX_FILES = 128
+_SPARE_S = 5.0
 
 
 def command(module: str, *arguments: str) -> list[str]:
@@ -72,7 +73,7 @@ class Nursery:
         self._files: deque[int] = deque()
         self._attempts: dict[int, AttemptKey] = {}
         self._fresh: dict[int, subprocess.Popen[bytes]] = {}
-        # There only while there is no attempt.
+        # There only while there is no attempt, and for a while after the last.
         self._spare: Spare | None = None
         # What the import has started is the workflow's own, and stays.
         self._helpers = groups.own_children()
@@ -93,9 +94,11 @@ class Nursery:
         gc.collect()
         gc.freeze()
         self._send(Ready(forks=self._forks))
-        self._have_spare()
         while True:
-            ready = {key.fileobj for key, _ in self._selector.select()}
+            patience_s = None if self._spare is None else _SPARE_S
+            ready = {key.fileobj for key, _ in self._selector.select(patience_s)}
+            if not ready:
+                self._dismiss_spare()
             if self._wake_read in ready:
                 os.read(self._wake_read, _CHUNK)
                 self._reap()
@@ -145,8 +148,8 @@ class Nursery:
         return self._execute(channel, output)
 
     def _have_spare(self) -> None:
-        """With nothing to do, have the next child ready: one attempt or none waits for it."""
-        if self._attempts or self._spare is not None or not self._forks:
+        """The last attempt has ended: have a child ready for the next, which may come at once."""
+        if self._attempts or not self._forks:
             return
         ours, theirs = socket.socketpair()
 
@@ -160,6 +163,11 @@ class Nursery:
             ours.close()  # the next attempt finds out whether the system makes a process again
         finally:
             theirs.close()
+
+    def _dismiss_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.close()
+            self._spare = None
 
     def _fork(self, take: Callable[[], tuple[int, int]]) -> int:
         flush_output()
@@ -210,8 +218,7 @@ class Nursery:
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1] if status is None else status)
             self._helpers.discard(pid)
             if self._spare is not None and self._spare.pid == pid:
-                self._spare.close()
-                self._spare = None
+                self._dismiss_spare()
             fresh = self._fresh.pop(pid, None)
             if fresh is not None:
                 fresh.returncode = code

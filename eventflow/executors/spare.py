@@ -1,4 +1,4 @@
-"""A child ahead of its attempt: forked while its nursery has nothing to do, it waits for one.
+"""A child ahead of its attempt: forked when the one before has ended, it waits for some seconds.
 
 It makes one attempt, as any child, so nothing is shared but what a fork shares. What it saves is
 the wait for the fork and for all that a child does before it can read.

@@ -33,13 +33,12 @@ def first_child_and_nursery(harness: Harness) -> tuple[int, int]:
 
 def spare_of(nursery: int) -> int:
     """The child that a nursery has which has nothing to do, when it is there."""
+    wait_until(lambda: len(children_of(nursery)) == 1, "one child waits")
+    return children_of(nursery)[0]
 
-    def children() -> list[int]:
-        listed = Path(f"/proc/{nursery}/task/{nursery}/children").read_text()
-        return [int(pid) for pid in listed.split()]
 
-    wait_until(lambda: len(children()) == 1, "one child waits")
-    return children()[0]
+def children_of(pid: int) -> list[int]:
+    return [int(it) for it in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_the_child_that_waits_makes_the_next_attempt_and_no_other_does(deadly: Harness) -> None:
@@ -106,3 +105,14 @@ def test_the_child_that_waits_ends_with_the_executor(deadly: Harness) -> None:
     deadly.executor.stop(0)
 
     assert not alive(spare)
+
+
+@pytest.mark.long
+def test_a_child_that_waits_in_vain_leaves(deadly: Harness) -> None:
+    nursery = first_child_and_nursery(deadly)[1]
+    spare = spare_of(nursery)
+
+    wait_until(lambda: not children_of(nursery), "nobody waits any more")
+
+    assert not alive(spare)
+    assert deadly.run("give").kind is ReportKind.SUCCESS
