@@ -18,6 +18,7 @@ from eventflow.core.world import Known, LiveExecution, World
 from eventflow.model.condition import Condition
 from eventflow.model.context import RuleContext
 from eventflow.model.event import Event
+from eventflow.model.keys import RESERVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,23 @@ def judge(world: World, event: Event, ask: Ask, *, level_rules: bool = True) -> 
         if met:
             judged.rules.append((live, met))
     return judged
+
+
+def any_is_wanted(world: World, events: Iterable[Event]) -> bool:
+    """Whether a rule may want one of these events, by their keys alone."""
+    seen: set[tuple[str, str]] = set()
+    for event in events:
+        place = (event.namespace, event.key)
+        if place in seen:
+            continue
+        if event.workflow_execution_id is not None or event.key.startswith(RESERVED):
+            return True
+        for by_namespace in (world.triggers, world.listeners):
+            index = by_namespace.get(event.namespace)
+            if index is not None and index.match(event.key):
+                return True
+        seen.add(place)
+    return False
 
 
 def _judge_triggers(world: World, event: Event, ask: Ask, judged: Judged) -> None:

@@ -54,10 +54,19 @@ class Client:
     Args:
         ring: Wakes whoever waits on the store; called after each commit.
         until: How to wait for something that a commit will show.
+        tell: Called instead of `ring` after a commit of users' events, with them.
     """
 
-    def __init__(self, store: Store, clock: Clock, ring: Callable[[], None], until: Until) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        ring: Callable[[], None],
+        until: Until,
+        tell: Callable[[Sequence[Event]], None] | None = None,
+    ) -> None:
         self.store = store
+        self._tell = tell if tell is not None else lambda events: ring()
         self.until = until
         self._clock = clock
         self._ring = ring
@@ -96,7 +105,7 @@ class Client:
         drawn = not any(event.id for event in events)
         complete = [self._complete(event) for event in events]
         committed = self.store.append(complete, drawn=drawn, of_run=of_run)
-        self._ring()
+        self._tell(committed)
         return committed
 
     def _complete(self, event: Event) -> Event:

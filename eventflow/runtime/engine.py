@@ -5,12 +5,12 @@ Started in one order and stopped in the reverse; `Scheduler` is the face before 
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from eventflow.clock import Clock
 from eventflow.core.decision import Decision
-from eventflow.core.judge import Ask
+from eventflow.core.judge import Ask, any_is_wanted
 from eventflow.core.plan import Plan
 from eventflow.crashpoints import reach
 from eventflow.errors import (
@@ -42,7 +42,8 @@ from eventflow.store.bell import Bell
 from eventflow.store.ports import Loaded, Store
 
 log = logging.getLogger("eventflow")
-# A RUNNING report alone waits this long for company, so that a short task costs one commit.
+# A RUNNING report alone, and events that no rule wants, wait this long for company: a short task
+# costs one commit, and many events cost few.
 COMPANY_S = 0.005
 WRITE_AGAIN_S = 1.0
 
@@ -75,7 +76,7 @@ class Engine:
         self._executor = executor
         self._ask = ask
         self._waiters = Waiters(clock, lambda: self.failure)
-        self.client = Client(store, clock, self.ring, self._waiters.until)
+        self.client = Client(store, clock, self.ring, self._waiters.until, self.hear)
         self.listeners = Listeners(store, clock, lambda: self.failure)
         self.parked: dict[int, str] = {}
         self._own: set[tuple[str, str]] | None = set() if own_only else None
@@ -86,7 +87,7 @@ class Engine:
         self._errands = Errands()
         # One for all loops: a report that comes while one follows another is not lost.
         self._inbox = Inbox(clock)
-        self._urgent = False
+        self._urgent = self._has_company = False
         self._stopping = False
         self._news = News(sender)
         self._alarm = Alarm(self.ring)
@@ -177,6 +178,17 @@ class Engine:
         self._urgent = True
         self._bell.ring()
         self.listeners.tell()
+
+    def hear(self, events: Sequence[Event]) -> None:
+        """Events were committed by this process. Those that no rule wants wait for company."""
+        # A hint, from another thread than the loop's: where it is wrong, an event waits as long.
+        if not self._thread.is_alive() or any_is_wanted(self._loop.world, events):
+            self.ring()
+            return
+        if not self._has_company:
+            self._has_company = True
+            self._bell.wake()
+        self._tell_others()
 
     def _take_up(
         self,
@@ -276,9 +288,10 @@ class Engine:
             self.listeners.tell()
 
     def _turn(self) -> None:
-        if self._inbox and not self._inbox.has_end and not self._urgent:
+        waits = self._has_company or (self._inbox and not self._inbox.has_end)
+        if waits and not self._urgent:
             self._bell.wait(COMPANY_S)
-        self._urgent = False
+        self._urgent = self._has_company = False
         try:
             self._errands.run()
             loop = self._loop
