@@ -91,17 +91,15 @@ class SqliteBackend(SqliteDecided):
         return Path(self._log_name(execution_id, task, number, attempt, item))
 
     def execution(self, execution_id: int) -> WorkflowExecution | None:
-        with self._database.session() as session:
-            # Past the ORM, which takes most of the time where there are many runs.
-            connection = session.connection()
-            found = connection.exec_driver_sql(queries.EXECUTION, (execution_id,)).first()
-            if found is None:
-                return None
-            row = _stored(ExecutionRow, found)
-            kind = ExecutionType(row.execution_type)
-            runs = connection.exec_driver_sql(queries.RUNS_OF, (execution_id,))
-            tasks = tuple(self._task_execution(_stored(RunRow, run), kind) for run in runs)
-            return execution_of(row, self._event_of_turn(row.trigger_turn), tasks)
+        # Past SQLAlchemy: who has started a thousand executions asks for each.
+        one = (execution_id,)
+        found, runs = self._reader.at_one_commit((queries.EXECUTION, one), (queries.RUNS_OF, one))
+        if not found:
+            return None
+        row = _stored(ExecutionRow, found[0])
+        kind = ExecutionType(row.execution_type)
+        tasks = tuple(self._task_execution(_stored(RunRow, run), kind) for run in runs)
+        return execution_of(row, self._event_of_turn(row.trigger_turn), tasks)
 
     def execution_status(self, execution_id: int) -> WorkflowStatus | None:
         status = self._reader.value(queries.EXECUTION_STATUS, (execution_id,))

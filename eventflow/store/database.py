@@ -117,6 +117,18 @@ class Reader:
         except sqlite3.Error as error:
             raise store_error(self._path, error) from error
 
+    def at_one_commit(self, *asked: tuple[str, Sequence[Any]]) -> list[list[Any]]:
+        """The rows of several SELECTs, each with its parameters, all of one commit."""
+        try:
+            with self._lock:
+                self._connection.execute("BEGIN")
+                try:
+                    return [self._connection.execute(*one).fetchall() for one in asked]
+                finally:
+                    self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise store_error(self._path, error) from error
+
     def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         """The first column of the first row; `None` where there is none."""
         rows = self.rows(statement, parameters)

@@ -6,13 +6,16 @@ from typing import NamedTuple, TypeVar
 from sqlmodel import SQLModel, col, select
 
 from eventflow.model.records import DecisionRecord, VerdictRecord
+from eventflow.store import queries
 from eventflow.store.asked import IS_AGAIN, asked_again
+from eventflow.store.columns import instant_of
 from eventflow.store.database import Database
 from eventflow.store.records import decision_of, verdict_of
 from eventflow.store.rows import DecisionRow, VerdictRow
 from eventflow.store.tables import DecisionTable, EventTable, StateTable, VerdictTable
 
 Row = TypeVar("Row", bound=NamedTuple)
+_AT = DecisionRow._fields.index("at")
 
 
 class SqliteDecided:
@@ -24,6 +27,8 @@ class SqliteDecided:
     def decisions(
         self, execution_id: int | None = None, *, command_offset: int | None = None
     ) -> list[DecisionRecord]:
+        if command_offset is not None and execution_id is None:
+            return self._decisions_at(command_offset)
         statement = (
             select(DecisionTable, EventTable.key, EventTable.offset)
             .join(EventTable, col(EventTable.turn) == col(DecisionTable.turn))
@@ -38,6 +43,15 @@ class SqliteDecided:
                 decision_of(row_of(DecisionRow, decision), key, offset)
                 for decision, key, offset in session.exec(statement)
             ]
+
+    def _decisions_at(self, offset: int) -> list[DecisionRecord]:
+        """Past SQLAlchemy: whoever commands something waits for this."""
+        found = self._database.reader.rows(queries.DECISIONS_AT, (offset,))
+        decisions = []
+        for key, *columns in found:
+            columns[_AT] = instant_of(columns[_AT])
+            decisions.append(decision_of(DecisionRow._make(columns), key, offset))
+        return decisions
 
     def verdicts(
         self,

@@ -17,11 +17,12 @@ from sqlalchemy import (
 from eventflow.model.status import BUSY, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.columns import one_of
 from eventflow.store.compiled import table, text_of
-from eventflow.store.rows import ExecutionRow, RunRow
+from eventflow.store.rows import DecisionRow, ExecutionRow, RunRow
 
 _CURSOR, _DEDUP, _EVENT = table("cursor"), table("dedup"), table("event")
 _EXECUTION, _RUN, _RESULT = table("workflow_execution"), table("task_execution"), table("result")
 _DATA, _VALUE, _OUTBOX = table("workflow_data"), table("deterministic_value"), table("outbox")
+_DECISION = table("decision")
 
 
 def _first_of(statement: Select[Any]) -> str:
@@ -107,6 +108,12 @@ SUB_EXECUTIONS = text_of(
         _EXECUTION.c.parent_execution_id == bindparam("parent"),
         literal_column("parent_execution_id > 0"),
     ).order_by(_EXECUTION.c.id)
+)
+DECISIONS_AT = text_of(
+    select(_EVENT.c.key, *(_DECISION.c[name] for name in DecisionRow._fields))
+    .join_from(_EVENT, _DECISION, _DECISION.c.turn == _EVENT.c.turn)
+    .where(_EVENT.c.offset == bindparam("at"))
+    .order_by(_DECISION.c.number)
 )
 EXECUTION_STATUS = text_of(
     select(_EXECUTION.c.status).where(_EXECUTION.c.id == bindparam("execution"))

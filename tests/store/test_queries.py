@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from eventflow.errors import StoreError
 from eventflow.store import queries, statements
 from eventflow.store.compiled import bound, table
+from eventflow.store.database import Reader
 from eventflow.store.keeping import IS_LIVE
 from eventflow.store.log import fits, meant_by
 from eventflow.store.schema import prepare
@@ -45,6 +47,8 @@ def plan_of(connection: sqlite3.Connection, statement: str) -> list[str]:
         ("DATA", "PRIMARY KEY"),
         ("DRAWN", "PRIMARY KEY"),
         ("EXECUTION_STATUS", "INTEGER PRIMARY KEY"),
+        ("EXECUTION", "INTEGER PRIMARY KEY"),
+        ("DECISIONS_AT", "INTEGER PRIMARY KEY"),
     ],
 )
 def test_a_question_is_a_search_in_an_index(
@@ -101,3 +105,20 @@ def test_a_short_part_of_the_log_is_read_in_its_order(
     assert [row[3] for row in plan] == [
         "SEARCH event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
     ]
+
+
+@pytest.mark.spoils
+def test_several_questions_at_one_commit_end_with_it_also_when_one_cannot_be_answered(
+    connection: sqlite3.Connection, tmp_path: Path
+) -> None:
+    reader = Reader(tmp_path / "s.db")
+    ask = ("SELECT turn FROM cursor", ())
+    with pytest.raises(StoreError):
+        reader.at_one_commit(ask, ("SELECT nothing FROM nowhere", ()))
+    (turn,) = connection.execute("SELECT turn FROM cursor").fetchone()
+
+    connection.execute("UPDATE cursor SET turn = turn + 1")
+    connection.commit()
+
+    assert reader.at_one_commit(ask, ask) == [[(turn + 1,)]] * 2
+    reader.close()
