@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from executor_harness import Harness, Make, wait_until
-from test_process_executor import alive, open_files
+from test_process_executor import alive, open_files, state_of
 
 from eventflow.executors.port import ReportKind
 
@@ -34,6 +34,7 @@ def first_child_and_nursery(harness: Harness) -> tuple[int, int]:
 def spare_of(nursery: int) -> int:
     """The child that a nursery has which has nothing to do, when it is there."""
     wait_until(lambda: len(children_of(nursery)) == 1, "one child waits")
+    wait_until(lambda: state_of(nursery) == "S", "its nursery has nothing left to do")
     return children_of(nursery)[0]
 
 
