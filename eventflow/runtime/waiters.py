@@ -1,9 +1,13 @@
 """Threads that wait for what a commit will show. Who waits for the end of one execution is woken by
 the commits that move it, not by each: a step of a chain costs its waiter nothing.
+
+Why not an Event: a Ctrl-C that reaches the main thread where it leaves one keeps its lock, and the
+loop would wait for that lock for ever. A queue of C's has none that a signal could keep.
 """
 
 import threading
 from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from eventflow.clock import Clock
@@ -19,7 +23,17 @@ class _Waiter:
 
     def __init__(self, execution_id: int | None) -> None:
         self.execution_id = execution_id
-        self.woken = threading.Event()
+        self.woken: SimpleQueue[None] = SimpleQueue()
+
+    def wake(self) -> None:
+        if self.woken.empty():
+            self.woken.put(None)
+
+    def sleep(self, seconds: float | None) -> None:
+        try:
+            self.woken.get(timeout=seconds)
+        except Empty:
+            return
 
 
 class Waiters:
@@ -54,8 +68,6 @@ class Waiters:
             self._waiting[waiter] = None
         try:
             while True:
-                # What comes from here on wakes it: the check may miss it.
-                waiter.woken.clear()
                 over = self.over
                 found = check()
                 if found is not None:
@@ -65,7 +77,8 @@ class Waiters:
                 left = None if deadline is None else deadline - self._clock.monotonic()
                 if left is not None and left <= 0:
                     return None
-                waiter.woken.wait(left)
+                # What came since the check began has left a token.
+                waiter.sleep(left)
         finally:
             with self._lock:
                 del self._waiting[waiter]
@@ -83,13 +96,13 @@ class Waiters:
         with self._lock:
             for waiter in self._waiting:
                 if waiter.execution_id is None or waiter.execution_id in moved:
-                    waiter.woken.set()
+                    waiter.wake()
 
     def tell_all(self) -> None:
         """The store was read anew: anything may have changed."""
         with self._lock:
             for waiter in self._waiting:
-                waiter.woken.set()
+                waiter.wake()
 
     def close(self) -> None:
         """Nothing is committed any more."""
