@@ -24,15 +24,17 @@ class Errands:
         self, errand: Callable[[], None], wake: Callable[[], None], has_died: Callable[[], bool]
     ) -> None:
         """Put one last and wait until it is done, or the loop has died."""
-        done = threading.Event()
+        # Not an Event: the loop would wait for the lock of one that a Ctrl-C has left.
+        done = threading.Lock()
+        done.acquire()
 
         def do() -> None:
             errand()
-            done.set()
+            done.release()
 
         self._waiting.append(do)
         wake()
-        while not done.wait(_LOOK_S) and not has_died():
+        while not done.acquire(timeout=_LOOK_S) and not has_died():
             continue
 
     def run(self) -> None:

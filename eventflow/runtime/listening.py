@@ -12,6 +12,7 @@ from eventflow.clock import Clock
 from eventflow.errors import EventflowError
 from eventflow.model.event import Event
 from eventflow.model.keys import check_pattern
+from eventflow.runtime.waiters import Sleeper
 from eventflow.store.ports import Store
 from eventflow.store.selection import SHORT, Origin
 
@@ -84,7 +85,9 @@ class Listeners:
         self._store = store
         self._clock = clock
         self._failure = failure
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._sleeping: dict[Sleeper, None] = {}
+        self._ending = Sleeper()
         self._commits = 0
         self._reading = 0
         self._over = False
@@ -99,20 +102,21 @@ class Listeners:
 
     def tell(self) -> None:
         """Something was committed, or the loop has died."""
-        with self._changed:
+        with self._lock:
             self._commits += 1
-            self._changed.notify_all()
+            self._wake_all()
 
     def end(self) -> None:
         """End all of them; on return nobody reads the store any more."""
-        with self._changed:
+        with self._lock:
             self._over = True
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._reading)
+            self._wake_all()
+        while self._reading:
+            self._ending.sleep(None)
 
     def began(self) -> int | None:
         """Somebody is about to read: how many commits there were; `None` when it is over."""
-        with self._changed:
+        with self._lock:
             if self._over:
                 return None
             self._reading += 1
@@ -120,10 +124,9 @@ class Listeners:
 
     def done(self) -> None:
         """Somebody has read."""
-        with self._changed:
+        with self._lock:
             self._reading -= 1
-            if self._over:
-                self._changed.notify_all()
+        self._ending.wake()
 
     def wait(self, seen: int, timeout: float) -> bool:
         """Wait for a commit after the first `seen`; false when it is over.
@@ -131,15 +134,26 @@ class Listeners:
         Raises:
             EventflowError: If the loop has died.
         """
-        with self._changed:
-            if self._failure() is None:
-                self._changed.wait_for(lambda: self._over or self._commits != seen, timeout)
-            if self._over:
-                return False
+        sleeper = Sleeper()
+        with self._lock:
+            self._sleeping[sleeper] = None
+        try:
+            # One wake is all there is to wait for: of a commit, the end or the loop's death.
+            if self._failure() is None and self._commits == seen and not self._over:
+                sleeper.sleep(timeout)
+        finally:
+            with self._lock:
+                del self._sleeping[sleeper]
+        if self._over:
+            return False
         failure = self._failure()
         if failure is not None:
             raise EventflowError("the scheduler has stopped deciding") from failure
         return True
+
+    def _wake_all(self) -> None:
+        for sleeper in self._sleeping:
+            sleeper.wake()
 
 
 class _Listener:

@@ -5,6 +5,7 @@ Why not an Event: a Ctrl-C that reaches the main thread where it leaves one keep
 loop would wait for that lock for ever. A queue of C's has none that a signal could keep.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
@@ -18,22 +19,30 @@ from eventflow.errors import EventflowError
 T = TypeVar("T")
 
 
-class _Waiter:
-    __slots__ = ("execution_id", "woken")
+class Sleeper:
+    """A thread that sleeps until it is woken; a wake that came before counts."""
 
-    def __init__(self, execution_id: int | None) -> None:
-        self.execution_id = execution_id
-        self.woken: SimpleQueue[None] = SimpleQueue()
+    __slots__ = ("_woken",)
+
+    def __init__(self) -> None:
+        self._woken: SimpleQueue[None] = SimpleQueue()
 
     def wake(self) -> None:
-        if self.woken.empty():
-            self.woken.put(None)
+        if self._woken.empty():
+            self._woken.put(None)
 
     def sleep(self, seconds: float | None) -> None:
-        try:
-            self.woken.get(timeout=seconds)
-        except Empty:
-            return
+        """At most so long; `None` is for ever."""
+        with contextlib.suppress(Empty):
+            self._woken.get(timeout=seconds)
+
+
+class _Waiter(Sleeper):
+    __slots__ = ("execution_id",)
+
+    def __init__(self, execution_id: int | None) -> None:
+        super().__init__()
+        self.execution_id = execution_id
 
 
 class Waiters:
