@@ -10,7 +10,7 @@ from place import Place
 from tale import Tale
 from tales import SERVING
 
-PAIRS = 30
+PAIRS = 20
 # Where a `serve` that has been killed leaves something to recover.
 FIRST = sorted(point for point in SERVING if not point.startswith("release."))
 _CHANCE = random.Random(5)  # noqa: S311  which pairs are tried
