@@ -14,7 +14,7 @@ JOBS ?= 2
 MINUTES ?= 8
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-pictures long leaks simulate planted soak check bench bench-smoke bench-peers bench-load rules zones clean
+.PHONY: demo test test-pictures long longest leaks simulate planted soak check bench bench-smoke bench-peers bench-load rules zones clean
 
 demo: $(VENV)/.examples
 	$(BIN)/python examples/demo.py
@@ -27,6 +27,9 @@ test-pictures: $(VENV)/.dev
 	$(BIN)/pytest -q tests/model/check_pictures.py
 
 long: $(VENV)/.dev
+	$(BIN)/pytest -n 2 --dist worksteal -q -m 'long and not longest'
+
+longest: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal -q -m long
 
 leaks: $(VENV)/.dev

@@ -9,9 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import invariants
 import pytest
@@ -69,6 +70,12 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made.end()
 
 
+def every_other(them: Sequence[str]) -> list[Any]:
+    """Half of them are for `make longest`: together they would take CI too long."""
+    rest = pytest.mark.longest
+    return [pytest.param(one, marks=rest if n % 2 else ()) for n, one in enumerate(them)]
+
+
 def go_through(place: Place, case: str) -> Tale:
     """Tell the tale with one thing that goes wrong, and look what has become of it."""
     told = Tale(place, [case])
@@ -90,7 +97,7 @@ def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(place: Place, cas
 
 @pytest.mark.long
 @pytest.mark.rule("S2", "S10", "S11", "S28")
-@pytest.mark.parametrize("case", cases(SERVING, [Action.RAISE]))
+@pytest.mark.parametrize("case", every_other(cases(SERVING, [Action.RAISE])))
 def test_a_failure_at_any_point_loses_nothing_and_doubles_nothing(place: Place, case: str) -> None:
     told = go_through(place, case)
 
