@@ -143,9 +143,9 @@ class Fired:
 
     Attributes:
         schedule: Key of the schedule's timer.
-        workflow: The workflow whose schedule it is; `None` for one of a periodic task.
         due_at: The due time; of a range, its newest instant.
         since: Start of a skipped range, itself left out; `None` for a firing.
+        workflow: The workflow whose schedule it is; `None` for one of a periodic task.
     """
 
     schedule: str

@@ -1,8 +1,8 @@
 """Threads that wait for what a commit will show. Who waits for the end of one execution is woken by
 the commits that move it, not by each: a step of a chain costs its waiter nothing.
 
-Why not an Event: a Ctrl-C that reaches the main thread where it leaves one keeps its lock, and the
-loop would wait for that lock for ever. A queue of C's has none that a signal could keep.
+Why not an Event: its lock is taken and left by Python code, and a Ctrl-C that is raised in that
+keeps the lock, for which the loop would wait for ever. A SimpleQueue has no such code.
 """
 
 import contextlib

@@ -38,11 +38,7 @@ def run(
     return {
         "bench": "P11 crowd",
         "running": list(running),
-        "cpu_us_per_event": [round(cost, 1) for cost in found.at("cpu_us")],
-        "alone_cpu_us": [round(cost) for cost in found.at("alone_cpu_us")],
-        "alone_ms": [round(cost, 2) for cost in found.at("alone_ms")],
-        "flat_batched": round(found.growth("cpu_us")[-1], 3),
-        "flat_alone": round(found.growth("alone_cpu_us")[-1], 3),
+        **found.of_an_event(),
         "target_flat": TARGET_FLAT,
         "kib_of_one": round((most["kib"] - few["kib"]) / (running[-1] - running[0]), 2),
         "restart_s": [round(made["restart_s"], 2) for made in found.made],

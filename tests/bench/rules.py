@@ -36,11 +36,7 @@ def run(
     return {
         "bench": "P7 rules",
         "rules": list(rules),
-        "cpu_us_per_event": [round(cost, 1) for cost in found.at("cpu_us")],
-        "alone_cpu_us": [round(cost) for cost in found.at("alone_cpu_us")],
-        "alone_ms": [round(cost, 2) for cost in found.at("alone_ms")],
-        "flat_batched": round(found.growth("cpu_us")[-1], 3),
-        "flat_alone": round(found.growth("alone_cpu_us")[-1], 3),
+        **found.of_an_event(),
         "target_flat": TARGET,
         "register_s": [round(made["register_s"], 2) for made in found.made],
         "register_us_per_rule": round(most["register_s"] / rules[-1] * 1e6, 1),

@@ -47,6 +47,16 @@ class Curve(NamedTuple):
             for rounds in self.rounds
         ]
 
+    def of_an_event(self) -> dict[str, object]:
+        """What an event costs that nobody wants, in a batch and alone, and how that grows."""
+        return {
+            "cpu_us_per_event": [round(cost, 1) for cost in self.at("cpu_us")],
+            "alone_cpu_us": [round(cost) for cost in self.at("alone_cpu_us")],
+            "alone_ms": [round(cost, 2) for cost in self.at("alone_ms")],
+            "flat_batched": round(self.growth("cpu_us")[-1], 3),
+            "flat_alone": round(self.growth("alone_cpu_us")[-1], 3),
+        }
+
 
 def curve(folder: Path, prepare: Prepare, sizes: Sequence[int], *, rounds: int) -> Curve:
     """Measure at every size, turn by turn."""

@@ -27,15 +27,6 @@ class Spent:
         return Spent(sleeps, round(self.cpu_s - before.cpu_s, 3))
 
 
-def family(pid: int) -> list[int]:
-    """A process and those that it has begun, and they."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += family(int(child))
-    return found
-
-
 def spent(pids: list[int]) -> Spent:
     sleeps: dict[tuple[int, int], int] = {}
     ticks = 0

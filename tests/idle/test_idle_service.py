@@ -13,10 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from kernel import family, spent
+from kernel import spent
 from programs import SCRIPT, Running, begin
 
 from eventflow.runtime.timers import SAFETY_NET_S
+from tests.bench.service import family
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what a process does")
 
