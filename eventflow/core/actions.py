@@ -1,5 +1,7 @@
 """START, STOP and RESTART of a task: an action and how its runs stand give changes (S19-S21)."""
 
+from msgspec.structs import replace
+
 from eventflow.core.changes import Commanded, FailureKept, TimerCleared, Withdrawn
 from eventflow.core.decision import Deciding
 from eventflow.core.moves import RetriedKept, RunCreated, RunMoved, Told
@@ -129,7 +131,7 @@ def queue(
     inputs, missing = run.inputs, ""
     if inputs is None and task.takes:
         inputs, missing = _bound(live, task)
-    run = run._replace(inputs=inputs, attempt=attempt)
+    run = replace(run, inputs=inputs, attempt=attempt)
     pool = live.pool_of(run)
     if not missing and deciding.counts(pool):
         deciding.ask(pool, live, run)
@@ -178,7 +180,7 @@ def stop_run(deciding: Deciding, live: LiveExecution, run: Run, reason: str) -> 
 def drop_successor(deciding: Deciding, live: LiveExecution, run: Run, leaving: Run) -> None:
     """End a successor that waits: history only, LATEST is the run before it again (S20)."""
     check_move(run.status, TaskStatus.STOPPED)
-    ended = run._replace(status=TaskStatus.STOPPED)
+    ended = replace(run, status=TaskStatus.STOPPED)
     deciding.change(
         RunMoved(live.id, ended, run.status, deciding.at, deciding.turn, "dropped by a stop", True)
     )
@@ -204,7 +206,7 @@ def move(
 ) -> Run:
     """Move a run along S26's table; return it as it is then."""
     check_move(run.status, status)
-    moved = run._replace(status=status)
+    moved = replace(run, status=status)
     if run.parent:
         deciding.touch_map(run.parent)
     elif status in (TaskStatus.STOPPING, TaskStatus.RESTARTING):

@@ -1,7 +1,8 @@
 """Timers that went off, decided: schedules, periodic tasks, retries, time-outs (S27, S33, S34)."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from eventflow.core import firetimes
 from eventflow.core.actions import act, queue

@@ -4,9 +4,10 @@ Every change knows how it alters the live picture; the store knows how each is k
 new values, never a recipe, so that applying it needs no thought.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+
+from msgspec import Struct
 
 from eventflow.core.draft import Draft
 from eventflow.core.moves import (
@@ -22,23 +23,20 @@ from eventflow.core.moves import (
 from eventflow.core.opened import ItemsClosed, ItemsCreated, ItemsOpened
 from eventflow.core.plan import Plan
 from eventflow.core.slots import PoolSet, SlotAwaited, SlotForgone, SlotFreed, SlotTaken
-from eventflow.core.world import Counters, Run, Timer
+from eventflow.core.world import Run, Timer
 from eventflow.model.event import Event
 from eventflow.model.records import AttemptFailure
 from eventflow.model.status import TaskAction
 
 
-class _Kept:
+class _Kept(Struct, frozen=True):
     """A change that only the store keeps: the live picture is as it was."""
-
-    __slots__ = ()
 
     def apply(self, draft: Draft) -> None:
         """Nothing in memory changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(Struct, frozen=True):
     """A snapshot became the newest of its workflow (S41)."""
 
     plan: Plan
@@ -58,8 +56,7 @@ class Registered:
             draft.drop(world.absent, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
+class Paused(Struct, frozen=True):
     """A workflow was paused, or goes on (S17)."""
 
     workflow: tuple[str, str]
@@ -69,8 +66,7 @@ class Paused:
         draft.set(draft.world.workflows[self.workflow], "paused", self.paused)
 
 
-@dataclass(frozen=True, slots=True)
-class StateWritten:
+class StateWritten(Struct, frozen=True):
     """What a condition keeps changed (S35): of an execution, or of a workflow's own rules."""
 
     execution_id: int | None
@@ -90,8 +86,7 @@ class StateWritten:
             draft.put(table, self.name, self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Commanded(_Kept):
+class Commanded(_Kept, frozen=True):
     """An order to the executor, kept in the outbox until the attempt moves on (S11).
 
     Attributes:
@@ -105,8 +100,7 @@ class Commanded(_Kept):
     trigger: Event | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn(_Kept):
+class Withdrawn(_Kept, frozen=True):
     """The attempt has moved on: nothing of it waits in the outbox any more.
 
     `ended` says that the executor may forget the attempt.
@@ -117,8 +111,7 @@ class Withdrawn(_Kept):
     ended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TimerSet:
+class TimerSet(Struct, frozen=True):
     """Something will be due."""
 
     timer: Timer
@@ -127,8 +120,7 @@ class TimerSet:
         draft.put(draft.world.timers, self.timer.key, self.timer)
 
 
-@dataclass(frozen=True, slots=True)
-class TimerCleared:
+class TimerCleared(Struct, frozen=True):
     """It will not, or it was."""
 
     key: str
@@ -137,8 +129,7 @@ class TimerCleared:
         draft.drop(draft.world.timers, self.key)
 
 
-@dataclass(frozen=True, slots=True)
-class Fired:
+class Fired(Struct, frozen=True):
     """A due time of a schedule was fired, or a range of them skipped with a reason (S33).
 
     Attributes:
@@ -159,8 +150,7 @@ class Fired:
             draft.put(draft.world.accounted, self.workflow, self.due_at)
 
 
-@dataclass(frozen=True, slots=True)
-class ResultKept(_Kept):
+class ResultKept(_Kept, frozen=True):
     """The run's result is to be stored; its text travels beside the report (S37)."""
 
     execution_id: int
@@ -169,31 +159,18 @@ class ResultKept(_Kept):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class FailureKept(_Kept):
+class FailureKept(_Kept, frozen=True):
     """How an attempt failed (S37)."""
 
     run_id: int
     failure: AttemptFailure
 
 
-@dataclass(frozen=True, slots=True)
-class MetricsKept(_Kept):
+class MetricsKept(_Kept, frozen=True):
     """Figures of the attempt that has ended (S37)."""
 
     run: Run
     metrics: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class TurnTaken:
-    """The event has its place in the order of deciding (S8)."""
-
-    turn: int
-
-    def apply(self, draft: Draft) -> None:
-        _, execution_id, run_id = draft.world.counters
-        draft.set(draft.world, "counters", Counters(self.turn, execution_id, run_id))
 
 
 Change = (
@@ -224,5 +201,4 @@ Change = (
     | SlotForgone
     | SlotTaken
     | SlotFreed
-    | TurnTaken
 )

@@ -6,14 +6,16 @@ same decisions (S9).
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from eventflow.core.actions import act
 from eventflow.core.again import REJUDGE, JudgedAgain, act_again, judge_again
 from eventflow.core.alarms import decide_alarm, decide_quiet, past
-from eventflow.core.changes import Change, TurnTaken
+from eventflow.core.changes import Change
 from eventflow.core.commands import decide_command
 from eventflow.core.decision import IGNORED_PAUSED, Deciding, Decision, Outcome
 from eventflow.core.draft import Draft
@@ -77,8 +79,7 @@ def take(
         now: The batch's time, aware UTC.
     """
     world = draft.world
-    turn = world.counters.turn + 1
-    TurnTaken(turn).apply(draft)
+    turn = _next_turn(draft)
     told, latest = _tell(draft, event)
     judged = judge(world, event, ask, level_rules=latest)
     if not told and judged.is_empty and _is_for_rules_alone(world, event):
@@ -104,6 +105,14 @@ def take(
     )
 
 
+def _next_turn(draft: Draft) -> int:
+    """Give an event its place in the order of deciding (S8)."""
+    world = draft.world
+    turn = world.counters.turn + 1
+    draft.set(world, "counters", replace(world.counters, turn=turn))
+    return turn
+
+
 def _is_for_rules_alone(world: World, event: Event) -> bool:
     """Whether nothing but a rule can act on an event: most that is logged is of no use to any."""
     if not event.key.startswith(RESERVED):
@@ -121,10 +130,11 @@ def _settle(deciding: Deciding, draft: Draft) -> None:
     if deciding.is_settled:
         return
     deciding.apply(draft)
-    tend(deciding, draft)
-    stop_below(deciding, draft)
-    # What was stopped below may be items too.
-    tend(deciding, draft)
+    if deciding.maps or deciding.world.subs:
+        tend(deciding, draft)
+        stop_below(deciding, draft)
+        # What was stopped below may be items too.
+        tend(deciding, draft)
     hand_on(deciding, draft)
 
 
@@ -135,8 +145,7 @@ def set_aside(
 
     A timer that went off is cleared, or it would go off for ever; a schedule goes on behind it.
     """
-    turn = draft.world.counters.turn + 1
-    TurnTaken(turn).apply(draft)
+    turn = _next_turn(draft)
     changes: list[Change] = [past(draft.world, timer, now)] if timer is not None else []
     for change in changes:
         change.apply(draft)

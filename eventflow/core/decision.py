@@ -1,8 +1,9 @@
 """What deciding one event comes to: changes, and outcomes that say why."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from eventflow.core.changes import Change
 from eventflow.core.draft import Draft
@@ -15,8 +16,7 @@ from eventflow.model.event import Event
 IGNORED_PAUSED = "ignored: paused"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a met rule or a command came to: a row of the table `decision`, read by `explain`.
 
     Attributes:
@@ -35,8 +35,7 @@ class Outcome:
     run_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """The answer to one event."""
 
     event: Event
@@ -54,8 +53,7 @@ class Asked(NamedTuple):
     run: Run
 
 
-@dataclass(slots=True)
-class Deciding:
+class Deciding(Struct):
     """A decision in the making: what the parts of the core write their changes to.
 
     Ids are drawn here from the world's counters, so that the same state gives the same ids.

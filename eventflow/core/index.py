@@ -91,6 +91,12 @@ class RuleIndex(Generic[T]):
     def match(self, key: str) -> list[T]:
         """Every entry whose pattern fits `key`, once, in no set order."""
         found = list(self._exact.get(key, ()))
+        if not self._root.empty:
+            found += self._match_patterns(key)
+        return list(dict.fromkeys(found)) if len(found) > 1 else found
+
+    def _match_patterns(self, key: str) -> list[T]:
+        found: list[T] = []
         nodes = [self._root]
         wildcards = not key.startswith(RESERVED)
         for token in key.split("."):
@@ -112,7 +118,7 @@ class RuleIndex(Generic[T]):
         else:
             for node in nodes:
                 found += node.here or ()
-        return list(dict.fromkeys(found)) if len(found) > 1 else found
+        return found
 
 
 def _remove(entries: list[T] | None, entry: T) -> None:

@@ -7,8 +7,10 @@ Verdict, as data. Rules on task statuses alone are not asked at all: `core.decid
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from eventflow.core.asked import Asked, Writes
 from eventflow.core.changes import StateWritten
@@ -21,8 +23,7 @@ from eventflow.model.event import Event
 from eventflow.model.keys import RESERVED
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a user's condition said about one event.
 
     Attributes:
@@ -46,8 +47,7 @@ class Verdict:
     of_turn: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back from asking a condition."""
 
     met: bool
@@ -58,8 +58,7 @@ class Answer:
 Ask = Callable[[Condition, Event, RuleContext, str], Answer]
 
 
-@dataclass(slots=True)
-class Judged:
+class Judged(Struct):
     """All that an event has met, and what the conditions wrote on the way.
 
     Attributes:

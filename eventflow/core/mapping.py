@@ -8,6 +8,8 @@ in `tend`, when all of the step is applied.
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from eventflow.core import reports
 from eventflow.core.actions import queue, stop_run
 from eventflow.core.changes import FailureKept
@@ -149,7 +151,7 @@ def _end(deciding: Deciding, live: LiveExecution, run: Run, items: Items) -> Non
         args=[message],
     )
     deciding.change(FailureKept(run.id, failure))
-    run = run._replace(failures=run.failures + 1)
+    run = replace(run, failures=run.failures + 1)
     reports.end_run(deciding, live, run, TaskStatus.FAILED, message[:500])
 
 

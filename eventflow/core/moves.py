@@ -1,7 +1,10 @@
 """Changes that move executions and runs, and how each alters the live picture (S26, S29)."""
 
-from dataclasses import dataclass, replace
+import dataclasses
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from eventflow.core.draft import Draft
 from eventflow.core.plan import Plan
@@ -11,8 +14,7 @@ from eventflow.model.records import ParentLink, WorkflowExecution
 from eventflow.model.status import ALIVE, WORKFLOW_ENDED, TaskStatus, WorkflowStatus
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionCreated:
+class ExecutionCreated(Struct, frozen=True):
     """A workflow execution came to be, in INIT or, when it may run at once, RUNNING.
 
     Attributes:
@@ -32,7 +34,7 @@ class ExecutionCreated:
         world = draft.world
         live = LiveExecution(self.record, self.plan)
         draft.put(world.executions, live.id, live)
-        draft.set(world, "counters", world.counters._replace(execution_id=live.id))
+        draft.set(world, "counters", replace(world.counters, execution_id=live.id))
         known = world.workflows[(self.record.namespace, self.record.workflow_name)]
         if self.record.status is WorkflowStatus.RUNNING:
             draft.put(known.active, live.id, None)
@@ -43,8 +45,7 @@ class ExecutionCreated:
             draft.put(world.subs, self.record.parent.task_execution_id, live.id)
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionMoved:
+class ExecutionMoved(Struct, frozen=True):
     """A workflow execution changed status.
 
     Attributes:
@@ -66,7 +67,7 @@ class ExecutionMoved:
         live = world.executions[self.execution_id]
         known = world.workflows.get(self.workflow)
         if self.status is WorkflowStatus.RUNNING:
-            record = replace(live.record, status=self.status, begin_date=self.at)
+            record = dataclasses.replace(live.record, status=self.status, begin_date=self.at)
             draft.set(live, "record", record)
             draft.put(world.running.setdefault(live.plan.snapshot, {}), live.id, live)
             if known is not None:
@@ -82,8 +83,7 @@ class ExecutionMoved:
                 draft.drop(world.subs, self.parent.task_execution_id)
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionStopping:
+class ExecutionStopping(Struct, frozen=True):
     """A stop, or the time-out, of an execution was decided: no rule acts in it any more (S29)."""
 
     execution_id: int
@@ -93,12 +93,11 @@ class ExecutionStopping:
     def apply(self, draft: Draft) -> None:
         live = draft.world.executions[self.execution_id]
         draft.set(live, "stopping", self.reason)
-        draft.set(live, "record", replace(live.record, stopping=self.reason))
+        draft.set(live, "record", dataclasses.replace(live.record, stopping=self.reason))
         draft.set(live, "failed_by_timeout", self.by_timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class RunCreated:
+class RunCreated(Struct, frozen=True):
     """A run of a task came to be, in INIT."""
 
     execution_id: int
@@ -111,7 +110,8 @@ class RunCreated:
 
     def apply(self, draft: Draft) -> None:
         live = draft.world.executions[self.execution_id]
-        standing = live.standing(self.run.task)._replace(
+        standing = replace(
+            live.standing(self.run.task),
             latest=self.run,
             leaving=self.behind,
             last_sequence=self.run.sequence_number,
@@ -119,12 +119,11 @@ class RunCreated:
         draft.put(live.standings, self.run.task, standing)
         draft.set(live, "alive", live.alive + 1)
         counters = draft.world.counters
-        draft.set(draft.world, "counters", counters._replace(run_id=self.run.id))
+        draft.set(draft.world, "counters", replace(counters, run_id=self.run.id))
         draft.put(draft.world.homes, self.run.id, (self.execution_id, self.run.task))
 
 
-@dataclass(frozen=True, slots=True)
-class RunTakenOver:
+class RunTakenOver(Struct, frozen=True):
     """A run came to be that has ended: a retry stands on what an earlier execution did (S31).
 
     Not a move of S26's table: nothing runs. Rules know of it at once, so that every level stands
@@ -157,12 +156,11 @@ class RunTakenOver:
         )
         draft.put(live.standings, run.task, standing)
         counters = draft.world.counters
-        draft.set(draft.world, "counters", counters._replace(run_id=run.id))
+        draft.set(draft.world, "counters", replace(counters, run_id=run.id))
         Told(self.execution_id, run.task, run.sequence_number, run.status).apply(draft)
 
 
-@dataclass(frozen=True, slots=True)
-class RetriedKept:
+class RetriedKept(Struct, frozen=True):
     """What a retry is still to do with a task, or with `None` nothing any more (S31)."""
 
     execution_id: int
@@ -178,8 +176,7 @@ class RetriedKept:
             draft.put(live.retried, self.task, self.retried)
 
 
-@dataclass(frozen=True, slots=True)
-class RunMoved:
+class RunMoved(Struct, frozen=True):
     """A run changed status, or another field of it changed while the status stayed.
 
     Attributes:
@@ -206,11 +203,11 @@ class RunMoved:
         if self.dropped:
             standing = _without_successor(standing)
         elif standing.leaving is not None and standing.leaving.id == run.id:
-            standing = standing._replace(leaving=run if run.alive else None)
+            standing = replace(standing, leaving=run if run.alive else None)
         else:
-            standing = standing._replace(latest=run)
+            standing = replace(standing, latest=run)
         if run.status is TaskStatus.SUCCESS:
-            standing = standing._replace(output=run.id)
+            standing = replace(standing, output=run.id)
         draft.put(live.standings, run.task, standing)
         if self.before in ALIVE and not run.alive:
             draft.set(live, "alive", live.alive - 1)
@@ -232,11 +229,10 @@ def _move_item(draft: Draft, items: Items, run: Run, reason: str) -> None:
 
 def _without_successor(standing: Standing) -> Standing:
     """LATEST passes over a dropped successor: the run before it is the latest again."""
-    return standing._replace(latest=standing.leaving, leaving=None)
+    return replace(standing, latest=standing.leaving, leaving=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """Rules know of a status fact from now on: counters of status rules move (S22)."""
 
     execution_id: int
@@ -249,7 +245,7 @@ class Told:
         standing = live.standing(self.task)
         before = standing.told[1] if standing.told is not None else None
         told = (self.sequence_number, self.status)
-        draft.put(live.standings, self.task, standing._replace(told=told))
+        draft.put(live.standings, self.task, replace(standing, told=told))
         if before is self.status:
             return
         by_edge = live.plan.by_edge

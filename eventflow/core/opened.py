@@ -1,15 +1,16 @@
 """Changes of the items of mapped tasks: they come to be, are opened, and are closed (S43)."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from eventflow.core.draft import Draft
 from eventflow.core.world import Items, Run
 from eventflow.model.shape import Shape
 
 
-@dataclass(frozen=True, slots=True)
-class ItemsCreated:
+class ItemsCreated(Struct, frozen=True):
     """A run of a mapped task has its items: all of them, in INIT, before the first starts.
 
     Attributes:
@@ -41,11 +42,10 @@ class ItemsCreated:
         if self.shape.count:
             counters = draft.world.counters
             newest = max(counters.run_id, self.first + self.shape.count - 1)
-            draft.set(draft.world, "counters", counters._replace(run_id=newest))
+            draft.set(draft.world, "counters", replace(counters, run_id=newest))
 
 
-@dataclass(frozen=True, slots=True)
-class ItemsOpened:
+class ItemsOpened(Struct, frozen=True):
     """Some items are about to be QUEUED. `next` is the first that is not."""
 
     execution_id: int
@@ -61,8 +61,7 @@ class ItemsOpened:
             draft.put(draft.world.homes, run.id, (self.execution_id, run.task))
 
 
-@dataclass(frozen=True, slots=True)
-class ItemsClosed:
+class ItemsClosed(Struct, frozen=True):
     """No further item is opened: those with these ids that are in INIT end STOPPED."""
 
     execution_id: int

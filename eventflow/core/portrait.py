@@ -4,12 +4,15 @@ It goes by the fields that the parts of a world have, whichever these are, so th
 compared as soon as it is there. What is worked out from a snapshot is left out for its hash.
 """
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from eventflow.core.plan import Plan
-from eventflow.core.world import Counters, Known, LiveExecution, Run, Standing, World
+from eventflow.core.world import Known, LiveExecution, World
 from eventflow.model.event import Event
 from eventflow.model.records import WorkflowExecution
 
@@ -42,16 +45,16 @@ def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...]
             for name in LiveExecution.__slots__:
                 yield from _leaves((*path, name), getattr(value, name))
         case WorkflowExecution():
-            yield path, replace(value, trigger_event=_content(value.trigger_event))
+            yield path, dataclasses.replace(value, trigger_event=_content(value.trigger_event))
         case Known():
-            for one in fields(value):
-                if one.name not in _COMPILED:
-                    yield from _leaves((*path, one.name), getattr(value, one.name))
-        case Standing() | Run() | Counters():
-            for name in value._fields:
+            for name in value.__struct_fields__:
+                if name not in _COMPILED:
+                    yield from _leaves((*path, name), getattr(value, name))
+        case Struct():
+            for name in value.__struct_fields__:
                 yield from _leaves((*path, name), getattr(value, name))
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            for one in fields(value):
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            for one in dataclasses.fields(value):
                 yield from _leaves((*path, one.name), getattr(value, one.name))
         case _:
             yield path, value

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from eventflow.core.actions import drop_successor, let_go, move, queue
 from eventflow.core.changes import (
     FailureKept,
@@ -102,7 +104,7 @@ def _run(deciding: Deciding, live: LiveExecution, run: Run, reason: str = "") ->
     """QUEUED → RUNNING; an end reported for a QUEUED attempt passes through here too (S26)."""
     if run.status is not TaskStatus.QUEUED:
         return run
-    began = run._replace(began_at=deciding.at)
+    began = replace(run, began_at=deciding.at)
     moved = move(deciding, live.id, began, TaskStatus.RUNNING, reason)
     deciding.change(Withdrawn(run.id, run.attempt, ended=False))
     return moved
@@ -123,7 +125,7 @@ def failed(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, A
     deciding.change(FailureKept(run.id, failure))
     settings = live.plan.tasks[run.task].settings
     reason = f"{failure.type_name}: {failure.message}"[:500]
-    run = run._replace(failures=run.failures + 1, lost=0)
+    run = replace(run, failures=run.failures + 1, lost=0)
     if not value.get("retryable", True) or run.failures > settings.retries:
         end_run(deciding, live, run, TaskStatus.FAILED, reason)
         return
@@ -145,9 +147,9 @@ def _lost(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, An
     reason = f"lost: {failure.message}"[:500]
     if settings.on_lost == "fail" or lost > settings.max_lost:
         run = _run(deciding, live, run)
-        end_run(deciding, live, run._replace(lost=lost), TaskStatus.FAILED, reason)
+        end_run(deciding, live, replace(run, lost=lost), TaskStatus.FAILED, reason)
         return
-    _again(deciding, live, run._replace(lost=lost), reason, timedelta(0))
+    _again(deciding, live, replace(run, lost=lost), reason, timedelta(0))
 
 
 def refused(deciding: Deciding, live: LiveExecution, run: Run, value: dict[str, Any]) -> None:
@@ -161,7 +163,7 @@ def _again(deciding: Deciding, live: LiveExecution, run: Run, reason: str, wait:
     """RETRYING, and QUEUED for the next attempt when the wait is over (S27, S28)."""
     let_go(deciding, live, run)
     deciding.change(TimerCleared(f"timeout:{run.id}"))
-    run = run._replace(began_at=None, timed_out=False)
+    run = replace(run, began_at=None, timed_out=False)
     run = move(deciding, live.id, run, TaskStatus.RETRYING, reason)
     if not wait:
         queue(deciding, live, live.plan.tasks[run.task], run, attempt=run.attempt + 1)
@@ -200,7 +202,7 @@ def end_run(
 
 def timed_out(deciding: Deciding, live: LiveExecution, run: Run) -> RunMoved:
     """The run keeps RUNNING until its worker is dead or abandoned (S27)."""
-    return RunMoved(live.id, run._replace(timed_out=True), run.status, deciding.at, deciding.turn)
+    return RunMoved(live.id, replace(run, timed_out=True), run.status, deciding.at, deciding.turn)
 
 
 def failure_of(value: dict[str, Any], attempt: int) -> AttemptFailure:

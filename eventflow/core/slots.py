@@ -1,16 +1,16 @@
 """Changes of pools: how many slots, who holds one, who waits for one (S44)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+
+from msgspec import Struct
 
 from eventflow.core.draft import Draft
 from eventflow.core.pools import Place, Pool, PoolKey
 from eventflow.core.world import Run
 
 
-@dataclass(frozen=True, slots=True)
-class PoolSet:
+class PoolSet(Struct, frozen=True):
     """A pool has so many slots from now on.
 
     Attributes:
@@ -33,8 +33,7 @@ class PoolSet:
             draft.set(pool, "is_set", True)
 
 
-@dataclass(frozen=True, slots=True)
-class SlotAwaited:
+class SlotAwaited(Struct, frozen=True):
     """A QUEUED run waits for a slot; said again when the reason changes."""
 
     pool: PoolKey
@@ -53,8 +52,7 @@ class SlotAwaited:
             draft.undo_by(partial(pool.leave, self.place))
 
 
-@dataclass(frozen=True, slots=True)
-class SlotForgone:
+class SlotForgone(Struct, frozen=True):
     """A run that waited for a slot was stopped: it waits no more."""
 
     pool: PoolKey
@@ -69,8 +67,7 @@ class SlotForgone:
             draft.drop(pools, self.pool)
 
 
-@dataclass(frozen=True, slots=True)
-class SlotTaken:
+class SlotTaken(Struct, frozen=True):
     """A run holds a slot, from its hand-over to the end of its attempt.
 
     Attributes:
@@ -88,8 +85,7 @@ class SlotTaken:
             _leave(draft, pool, self.place)
 
 
-@dataclass(frozen=True, slots=True)
-class SlotFreed:
+class SlotFreed(Struct, frozen=True):
     """The attempt has ended: its slot is free."""
 
     pool: PoolKey

@@ -6,9 +6,9 @@ Runs and standings are frozen values, replaced whole.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from eventflow.core.index import RuleIndex
 from eventflow.core.plan import Plan, Trigger
@@ -19,7 +19,7 @@ from eventflow.model.shape import Shape
 from eventflow.model.status import ALIVE, TaskStatus
 
 
-class Run(NamedTuple):
+class Run(Struct, frozen=True):
     """One run of a task, as far as deciding needs it.
 
     Attributes:
@@ -57,8 +57,7 @@ class Run(NamedTuple):
         return self.status in ALIVE
 
 
-@dataclass(slots=True, eq=False)
-class Items:
+class Items(Struct, eq=False):
     """The items of one run of a mapped task; the id of item i is `first + i` (S43).
 
     Attributes:
@@ -82,7 +81,7 @@ class Items:
         return self.shape.count
 
 
-class Standing(NamedTuple):
+class Standing(Struct, frozen=True):
     """How one task stands in one execution.
 
     Attributes:
@@ -195,8 +194,7 @@ class LiveExecution:
         return None
 
 
-@dataclass(slots=True, eq=False)
-class Known:
+class Known(Struct, eq=False):
     """One registered workflow: its newest snapshot and what holds for all its executions.
 
     Attributes:
@@ -214,8 +212,7 @@ class Known:
     subscriptions: "list[tuple[str, tuple[Known, Trigger]]]" = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Timer:
+class Timer(Struct, frozen=True):
     """Something that is due: `kind` says what, the rest whom it is about.
 
     Attributes:
@@ -243,7 +240,7 @@ class Timer:
         return f"{self.kind}:{self.execution_id}:{self.task}"
 
 
-class Counters(NamedTuple):
+class Counters(Struct, frozen=True):
     """What ids are drawn from; in the state, so that they replay."""
 
     turn: int = 0
@@ -251,8 +248,7 @@ class Counters(NamedTuple):
     run_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(Struct, frozen=True):
     """A registered workflow whose newest code is not at hand, and what holds for it (S41).
 
     Attributes:

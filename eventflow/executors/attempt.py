@@ -7,8 +7,9 @@ import inspect
 import math
 import random
 import threading
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from eventflow.errors import (
     EventflowError,

@@ -1,4 +1,4 @@
-"""Frozen dataclasses to strict JSON and back, by their declared types.
+"""Frozen values to strict JSON and back, by their declared types.
 
 What does not fit its declared type exactly is an error on both sides, so a message that was read
 needs no second look. A member declared `Any` travels as JSON text of its own: users' values keep
@@ -16,9 +16,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Union
 
+from msgspec import Struct
+
 from eventflow.errors import EventflowError
 from eventflow.model.jsonvalue import JsonValueError, decode, encode
 
+# Where a named tuple and a Struct have the names of their members.
+_NAMES = ("_fields", "__struct_fields__")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,7 +68,7 @@ def prepare(kind: Any) -> None:
         with contextlib.suppress(MessageError):  # a member that is always None here
             _form(one)
         ahead += typing.get_args(one)
-        if dataclasses.is_dataclass(one) or hasattr(one, "_fields"):
+        if dataclasses.is_dataclass(one) or any(hasattr(one, it) for it in _NAMES):
             ahead += _hints(one).values()
 
 
@@ -95,6 +99,8 @@ def _plain(kind: type) -> _Form:
         return _Form(lambda value: str(_instance(value, Path)), lambda data: Path(_text(data)))
     if issubclass(kind, StrEnum):
         return _Form(lambda value: _instance(value, kind).value, lambda data: _member(kind, data))
+    if issubclass(kind, Struct):
+        return _members(kind, kind.__struct_fields__)
     if dataclasses.is_dataclass(kind):
         return _members(kind, tuple(field.name for field in dataclasses.fields(kind)))
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):

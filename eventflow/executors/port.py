@@ -5,10 +5,11 @@ submit and each cancel is answered by exactly one end report, whatever happens t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from eventflow.model.event import Event
 from eventflow.model.operator import Operator
@@ -23,8 +24,7 @@ class AttemptKey(NamedTuple):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class Code(Struct, frozen=True, kw_only=True):
     """Where a worker finds a workflow's code: a snapshot folder and the file in it (S41).
 
     Attributes:
@@ -37,8 +37,7 @@ class Code:
     entry: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """One attempt to make.
 
     Attributes:
@@ -79,8 +78,7 @@ class ReportKind(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """What an executor says about one attempt.
 
     Attributes:

@@ -7,7 +7,9 @@ output is in the log; not before, so that after the report nothing of it lives o
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from eventflow.clock import Clock
 from eventflow.errors import TaskError

@@ -1,9 +1,10 @@
 """An event: a fact as the log holds it, and its wire form (CloudEvents 1.0, S7)."""
 
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from eventflow.errors import DefinitionError, EventError
 from eventflow.model.jsonvalue import JsonValueError, encode, is_unicode
@@ -15,8 +16,14 @@ _MAX_ID = 2**53
 _ID = re.compile(r"[1-9][0-9]{0,15}")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class _Said(Struct, frozen=True):
+    """What is given to an event by its place; all else by its name."""
+
+    key: str
+    value: Any = None
+
+
+class Event(_Said, frozen=True, kw_only=True):
     """A fact, as the log holds it (S1).
 
     Attributes:
@@ -35,18 +42,16 @@ class Event:
             gives it, nobody who emits.
     """
 
-    key: str
-    value: Any = None
-    namespace: str = field(default="default", kw_only=True)
-    sender: str = field(default="", kw_only=True)
-    id: str = field(default="", kw_only=True)
-    time: datetime | None = field(default=None, kw_only=True)
-    attributes: dict[str, str] = field(default_factory=dict, kw_only=True)
-    workflow_execution_id: int | None = field(default=None, kw_only=True)
-    offset: int = field(default=0, kw_only=True)
-    logged_at: datetime | None = field(default=None, kw_only=True)
-    turn: int = field(default=0, kw_only=True)
-    hops: int = field(default=0, kw_only=True)
+    namespace: str = "default"
+    sender: str = ""
+    id: str = ""
+    time: datetime | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
+    workflow_execution_id: int | None = None
+    offset: int = 0
+    logged_at: datetime | None = None
+    turn: int = 0
+    hops: int = 0
 
     def stamped(self, new_id: str, time: datetime) -> "Event":
         """The same event under an id and with a time, as it goes into the log."""

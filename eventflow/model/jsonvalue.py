@@ -8,11 +8,14 @@ import json
 from collections import Counter
 from typing import Any, NoReturn
 
+import msgspec
+
 MAX_DEPTH = 64
 MAX_DIGITS = 4_000
 _TOO_LONG = 10**MAX_DIGITS
 
-_reader = json.JSONDecoder()
+_decoder = msgspec.json.Decoder()
+_encoder = msgspec.json.Encoder()
 _writer = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -28,14 +31,26 @@ def encode(value: Any, *, max_bytes: int | None = None) -> str:
             bytes.
     """
     _check(value, "value", 0)
-    text = _writer.encode(value)
     try:
-        size = len(text.encode())
+        data = _written(value)
     except UnicodeEncodeError as error:
         raise JsonValueError("text holds a lone surrogate, which is not Unicode") from error
-    if max_bytes is not None and size > max_bytes:
-        raise JsonValueError(f"{size} bytes of JSON are too many; at most {max_bytes}")
-    return text
+    if max_bytes is not None and len(data) > max_bytes:
+        raise JsonValueError(f"{len(data)} bytes of JSON are too many; at most {max_bytes}")
+    return data.decode()
+
+
+def json_text(value: Any) -> str:
+    """The text of a value that `encode` would take: no second check."""
+    return _written(value).decode()
+
+
+def _written(value: Any) -> bytes:
+    try:
+        return _encoder.encode(value)
+    except TypeError:
+        # Subclasses of str, int and float are JSON to Python's own writer alone.
+        return _writer.encode(value).encode()
 
 
 def is_unicode(text: str) -> bool:
@@ -70,7 +85,7 @@ def decode(text: str | bytes) -> Any:
 
 def read(text: str) -> Any:
     """The value of a text that `encode` has written: no second check."""
-    return _reader.decode(text)
+    return _decoder.decode(text)
 
 
 def _check(value: Any, where: str, depth: int) -> None:

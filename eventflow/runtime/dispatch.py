@@ -4,7 +4,8 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from eventflow.core.changes import Commanded, Withdrawn
 from eventflow.core.decision import Decision
@@ -22,8 +23,7 @@ log = logging.getLogger("eventflow")
 AGAIN_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One thing for the executor to do: START, STOP, or, with `None`, forget an ended attempt.
 
     Attributes:

@@ -6,7 +6,8 @@ Started in one order and stopped in the reverse; `Scheduler` is the face before 
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from eventflow.clock import Clock
 from eventflow.core.decision import Decision

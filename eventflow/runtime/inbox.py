@@ -3,13 +3,15 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from eventflow.clock import Clock
 from eventflow.executors.port import Report, ReportKind
 
 
-class Arrived(NamedTuple):
+class Arrived(Struct, frozen=True):
     """A report, when it came, and the newest offset of the log then (S12)."""
 
     report: Report
@@ -60,7 +62,7 @@ class Inbox:
         """
         behind = last_offset() if last_offset is not None and count else 0
         for _ in range(count):
-            self._held.append(self._arrived.popleft()._replace(behind=behind))
+            self._held.append(replace(self._arrived.popleft(), behind=behind))
 
     def take(self, read_to: int | None) -> list[Arrived]:
         """The reports whose turn it is when the log is read up to an offset, `None` for its end."""

@@ -1,8 +1,9 @@
 """Orders made into jobs: the records that a task may read, and where its code is."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from eventflow.core.world import Run
 from eventflow.executors.port import Code, Job

@@ -9,7 +9,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from eventflow.clock import Clock
 from eventflow.core.completion import ending_of
@@ -38,7 +39,7 @@ READ_LIMIT = 512
 TURN_LIMIT = 20_000
 
 
-class _Input(NamedTuple):
+class _Input(Struct, frozen=True):
     """Something to decide: an event, and what came with it."""
 
     event: Event

@@ -30,13 +30,13 @@ from eventflow.core.portrait import portrait
 from eventflow.core.world import Timer, World
 from eventflow.errors import EventflowError, NotFoundError, StoreError
 from eventflow.model.event import Event
+from eventflow.model.jsonvalue import json_text
 from eventflow.runtime.asking import Asking
 from eventflow.runtime.differences import Replayed
 from eventflow.runtime.remade import Remade
 from eventflow.store.gathering import rows_of
 from eventflow.store.ports import Batch
 from eventflow.store.recording import Recorded, Recording, Stored, decided_at, event_in, stored
-from eventflow.store.rows import json_text
 
 PAGE = 1000
 _WORKFLOW_FACT = "eventflow.workflow."

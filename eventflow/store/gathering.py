@@ -19,7 +19,6 @@ from eventflow.core.changes import (
     StateWritten,
     TimerCleared,
     TimerSet,
-    TurnTaken,
     Withdrawn,
 )
 from eventflow.core.decision import Decision
@@ -36,6 +35,7 @@ from eventflow.core.moves import (
 from eventflow.core.opened import ItemsClosed, ItemsCreated, ItemsOpened
 from eventflow.core.slots import PoolSet, SlotAwaited, SlotForgone, SlotFreed, SlotTaken
 from eventflow.core.world import Run
+from eventflow.model.jsonvalue import json_text
 from eventflow.model.status import ENDED, WORKFLOW_ENDED, TaskAction, TaskStatus, WorkflowStatus
 from eventflow.store.items import item_history, item_rows, items_text
 from eventflow.store.ports import Batch
@@ -52,7 +52,6 @@ from eventflow.store.rows import (
     StateKey,
     VerdictRow,
     WorkflowRow,
-    json_text,
 )
 from eventflow.store.touched import TouchedExecution, TouchedRun, taken_over_row, timer_row
 
@@ -286,10 +285,9 @@ class _Gathering:
         if change.place is not None:
             self._run(change.run).reason = ""
 
-    def nothing(self, change: Told | TurnTaken | SlotForgone | SlotFreed | ItemsOpened) -> None:
+    def nothing(self, change: Told | SlotForgone | SlotFreed | ItemsOpened) -> None:
         """What rules were told is worked out from the history, who holds a slot or waits for one
-        from the statuses and the outbox, which items were opened from the statuses; the turn is in
-        the counters.
+        from the statuses and the outbox, which items were opened from the statuses.
         """
 
     def _keep_status(self, run: Run, at: datetime, reason: str) -> None:
@@ -341,5 +339,4 @@ _TAKES: dict[type, Callable[[_Gathering, Any], None]] = {
     SlotForgone: _Gathering.nothing,
     SlotTaken: _Gathering.slot_taken,
     SlotFreed: _Gathering.nothing,
-    TurnTaken: _Gathering.nothing,
 }

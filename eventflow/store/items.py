@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventflow.core.opened import ItemsCreated
-from eventflow.model.jsonvalue import read
+from eventflow.model.jsonvalue import json_text, read
 from eventflow.model.shape import Counts, Shape
 from eventflow.model.status import TaskStatus
-from eventflow.store.rows import HistoryRow, RunRow, json_text
+from eventflow.store.rows import HistoryRow, RunRow
 from eventflow.store.touched import TouchedRun
 
 

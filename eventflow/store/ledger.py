@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from eventflow.clock import Clock
 from eventflow.core.plan import Plan
 from eventflow.errors import LeaseLostError, StoreBusyError, StoreError, StoreGoneError
+from eventflow.model.jsonvalue import json_text
 from eventflow.model.status import ENDED
 from eventflow.store import statements as sql
 from eventflow.store.columns import instant_of, micros_of
@@ -24,7 +25,7 @@ from eventflow.store.log import content_of, newest_offset
 from eventflow.store.places import within
 from eventflow.store.ports import Batch, Loaded
 from eventflow.store.queries import AT_CURSOR, LEASE
-from eventflow.store.rows import Rows, json_text
+from eventflow.store.rows import Rows
 from eventflow.store.writer import Writer
 
 

@@ -5,10 +5,12 @@ still in the log without a turn.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from eventflow.core.changes import Commanded
 from eventflow.core.plan import Plan
@@ -180,7 +182,7 @@ def _stand(
         standing = _standing(list(rows))
         latest = standing.latest
         by_rights = (latest.sequence_number, latest.status) if latest is not None else None
-        standing = standing._replace(told=told.get(place, by_rights))
+        standing = replace(standing, told=told.get(place, by_rights))
         live.standings[task] = standing
         for run in standing.runs:
             if run.alive:
@@ -231,7 +233,7 @@ def _items_of(kept: KeptItems, rows: list[RunRow], run: Run | None) -> Items:
             items.fault = items.fault or (row.item, row.reason)
         elif status in ALIVE and status is not TaskStatus.INIT:
             created_at = run.created_at if run is not None else None
-            items.alive[row.id] = run_of(row)._replace(inputs=inputs, created_at=created_at)
+            items.alive[row.id] = replace(run_of(row), inputs=inputs, created_at=created_at)
     items.taken = frozenset(row.item for row in rows if row.taken_from is not None)
     return items
 

@@ -2,10 +2,10 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Unpack
 
+from msgspec.structs import replace
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -21,7 +21,7 @@ from sqlalchemy import (
 from eventflow.clock import Clock
 from eventflow.model.event import Event
 from eventflow.model.hops import calmed
-from eventflow.model.jsonvalue import read
+from eventflow.model.jsonvalue import json_text, read
 from eventflow.model.keys import RESERVED
 from eventflow.model.records import EventCount
 from eventflow.store.columns import instant_of, micros_of
@@ -42,7 +42,6 @@ from eventflow.store.queries import (
     UNDECIDED,
 )
 from eventflow.store.repeats import DedupKey, Placed, Seen, dedup_key, place, value_hash
-from eventflow.store.rows import json_text
 from eventflow.store.selection import SHORT, Selection, Which, aware
 from eventflow.store.statements import INSERT_DEDUP, INSERT_EVENT
 from eventflow.store.tables import OUTSIDE

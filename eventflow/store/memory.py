@@ -8,15 +8,16 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from eventflow.clock import Clock
 from eventflow.core.plan import Plan
 from eventflow.errors import LeaseLostError, StoreBusyError, StoreError, StoreRefusedError
 from eventflow.model.event import Event
 from eventflow.model.hops import calmed
-from eventflow.model.jsonvalue import read
+from eventflow.model.jsonvalue import json_text, read
 from eventflow.model.status import ALIVE, WORKFLOW_ENDED
 from eventflow.store.cut import Cut, Manner, Pruned
 from eventflow.store.gathering import rows_of
@@ -27,7 +28,7 @@ from eventflow.store.memory_recording import MemoryRecording
 from eventflow.store.ports import Batch, Loaded
 from eventflow.store.recording import Recording
 from eventflow.store.repeats import dedup_key, place, value_hash
-from eventflow.store.rows import Rows, json_text
+from eventflow.store.rows import Rows
 from eventflow.store.shelves import Shelves, relogged
 
 

@@ -3,16 +3,12 @@
 Instants are aware datetimes here; the SQLite store turns them into microseconds when it binds them.
 """
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from eventflow.core.world import Counters
 from eventflow.model.event import Event
-
-# As `model.jsonvalue` writes, without a second look: values were checked at the door.
-json_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class ExecutionRow(NamedTuple):

@@ -1,9 +1,10 @@
 """Which events of the log are meant: by key, namespace, sender, offset and time. No SQL here."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
+
+from msgspec import Struct
 
 from eventflow.errors import EventError
 from eventflow.model.event import Event
@@ -46,8 +47,7 @@ class Which(Origin, Bounds, total=False):
     keys: str | Iterable[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(Struct, frozen=True, kw_only=True):
     """What a `Which` says, with offsets and instants told apart.
 
     `logged_at` follows the offsets only as long as the clock is not set back, so that instants are

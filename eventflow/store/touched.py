@@ -5,6 +5,7 @@ from datetime import datetime
 from eventflow.core.moves import ExecutionCreated, RunCreated, RunTakenOver
 from eventflow.core.opened import ItemsCreated
 from eventflow.core.world import Run, Timer
+from eventflow.model.jsonvalue import json_text
 from eventflow.model.records import ParentLink
 from eventflow.model.status import WorkflowStatus
 from eventflow.store.rows import (
@@ -13,7 +14,6 @@ from eventflow.store.rows import (
     RunRow,
     RunUpdate,
     TimerRow,
-    json_text,
 )
 
 _NO_PARENT = ParentLink(workflow_execution_id=0, task_name="", task_execution_id=0, attempt=0)

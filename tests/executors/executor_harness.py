@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from eventflow.errors import DuplicateEventError, EventflowError
 from eventflow.executors.code import load_workflows

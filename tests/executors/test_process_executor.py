@@ -6,11 +6,11 @@ import os
 import socket
 import sqlite3
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from executor_harness import FLOWS, Harness, Make, wait_until
+from msgspec.structs import replace
 
 from eventflow.executors.port import Code, ReportKind
 from eventflow.executors.tasklog import MAX_LOG_BYTES

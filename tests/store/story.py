@@ -5,11 +5,13 @@ with the facts that follow, then committed. All stores give the same offsets, so
 stands for all of them.
 """
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from eventflow.core.decide import QUIET, SENDER, facts_of, take
 from eventflow.core.decision import Decision
@@ -269,7 +271,7 @@ def picture(world: World) -> dict[str, Any]:
         "executions": {
             live.id: {
                 "plan": live.plan.snapshot,
-                "record": replace(live.record, trigger_event=None),
+                "record": dataclasses.replace(live.record, trigger_event=None),
                 "trigger": _content(live.record.trigger_event),
                 "standings": live.standings,
                 "alive": live.alive,
@@ -286,7 +288,7 @@ def picture(world: World) -> dict[str, Any]:
 
 def described(items: Items) -> dict[str, Any]:
     """The items of a run, as values that can be compared (S43)."""
-    return {one.name: getattr(items, one.name) for one in fields(items)}
+    return {name: getattr(items, name) for name in items.__struct_fields__}
 
 
 def _content(one: Event | None) -> Event | None:

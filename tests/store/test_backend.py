@@ -1,11 +1,11 @@
 """What users and tasks ask a store: executions, results, history, data (S37, S39)."""
 
 import threading
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from conftest import Opens
+from msgspec.structs import replace
 from shop import chain, nightly, shop
 from story import START, StillClock, Story
 

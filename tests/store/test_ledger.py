@@ -1,12 +1,13 @@
 """The ledger: one batch is one transaction, under one lease (S10)."""
 
+import dataclasses
 import sqlite3
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from conftest import Opens
+from msgspec.structs import replace
 from shop import chain, nightly, shop
 from story import START, StillClock, Story, event
 
@@ -58,7 +59,7 @@ def test_a_batch_that_is_written_is_not_written_again(held: Store, clock: StillC
         Decision(event("k"), turn, ()),
         read_from=story.cursor,
         read_to=story.cursor,
-        counters=story.world.counters._replace(turn=turn),
+        counters=replace(story.world.counters, turn=turn),
     )
     held.commit(reports_alone)
     offset = held.last_offset()
@@ -231,8 +232,8 @@ def test_a_task_never_has_two_runs_with_an_executor(opens: Opens, clock: StillCl
         if isinstance(change, RunMoved)
     )
     turn = story.decisions[-1].turn + 1
-    second = run._replace(id=2, sequence_number=2)
-    made = RunCreated(1, second._replace(status=TaskStatus.INIT), START, turn, "test", "default")
+    second = replace(run, id=2, sequence_number=2)
+    made = RunCreated(1, replace(second, status=TaskStatus.INIT), START, turn, "test", "default")
     queued = RunMoved(1, second, TaskStatus.INIT, START, turn)
 
     with pytest.raises(StoreError, match="UNIQUE"):
@@ -340,7 +341,7 @@ def record(clock: StillClock) -> SnapshotRecord:
 @pytest.mark.rule("S41")
 def test_a_snapshot_stays_as_it_was_first_kept(store: Store, record: SnapshotRecord) -> None:
     store.keep_snapshot(record)
-    store.keep_snapshot(replace(record, folder="/elsewhere"))
+    store.keep_snapshot(dataclasses.replace(record, folder="/elsewhere"))
 
     assert store.snapshot(record.hash) == record
     assert store.snapshot("cd" * 32) is None
