@@ -27,7 +27,7 @@ test-pictures: $(VENV)/.dev
 	$(BIN)/pytest -q tests/model/check_pictures.py
 
 long: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist worksteal -q --durations=12 -m 'long and not longest'
+	$(BIN)/pytest -n 5 --dist worksteal -q --durations=12 -m 'long and not longest'
 
 longest: $(VENV)/.dev
 	$(BIN)/pytest -n 2 --dist worksteal -q -m long

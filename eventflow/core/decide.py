@@ -79,7 +79,7 @@ def take(
         now: The batch's time, aware UTC.
     """
     world = draft.world
-    turn = _next_turn(draft)
+    turn = draft.next_turn()
     told, latest = _tell(draft, event)
     judged = judge(world, event, ask, level_rules=latest)
     if not told and judged.is_empty and _is_for_rules_alone(world, event):
@@ -103,14 +103,6 @@ def take(
         tuple(deciding.outcomes),
         tuple(judged.told()),
     )
-
-
-def _next_turn(draft: Draft) -> int:
-    """Give an event its place in the order of deciding (S8)."""
-    world = draft.world
-    turn = world.counters.turn + 1
-    draft.set(world, "counters", replace(world.counters, turn=turn))
-    return turn
 
 
 def _is_for_rules_alone(world: World, event: Event) -> bool:
@@ -145,7 +137,7 @@ def set_aside(
 
     A timer that went off is cleared, or it would go off for ever; a schedule goes on behind it.
     """
-    turn = _next_turn(draft)
+    turn = draft.next_turn()
     changes: list[Change] = [past(draft.world, timer, now)] if timer is not None else []
     for change in changes:
         change.apply(draft)

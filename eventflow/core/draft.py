@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from eventflow.core.world import World
 
 _MISSING: Any = object()
@@ -31,6 +33,13 @@ class Draft:
     def undo_by(self, action: Callable[[], object]) -> None:
         """Let `action` take back something that is no single entry or attribute."""
         self._undo.append((None, "", action))
+
+    def next_turn(self) -> int:
+        """Give an event its place in the order of deciding (S8)."""
+        counters = self.world.counters
+        turn = counters.turn + 1
+        self.set(self.world, "counters", replace(counters, turn=turn))
+        return turn
 
     def rollback(self) -> None:
         """Make the world what it was when the draft began."""
