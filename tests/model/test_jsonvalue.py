@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflow.model.jsonvalue import MAX_DEPTH, MAX_DIGITS, JsonValueError, decode, encode, read
+from eventflow.model.jsonvalue import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    JsonValueError,
+    decode,
+    encode,
+    json_text,
+    read,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 SCALARS = (
@@ -188,6 +196,29 @@ def test_the_size_is_counted_in_bytes_of_utf_8() -> None:
     assert encode("äöü", max_bytes=8) == '"äöü"'
     with pytest.raises(JsonValueError, match="8 bytes of JSON are too many; at most 7"):
         encode("äöü", max_bytes=7)
+
+
+class Word(str):
+    """As libraries have them: text that is more than text."""
+
+    __slots__ = ()
+
+
+class Count(int):
+    """The same of a number."""
+
+
+class Share(float):
+    """The same of a fraction."""
+
+
+@pytest.mark.parametrize("value", [Word("ä"), Count(3), Share(0.5), {"a": [Word("b")]}])
+def test_what_is_more_than_text_or_a_number_is_written_as_that(value: Any) -> None:
+    assert (
+        encode(value)
+        == json_text(value)
+        == json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1,]", "nul", "'a'", "01", "{a:1}", "1 2", '"\n"'])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from eventflow import (
     Event,
     Every,
     Operator,
+    Scheduler,
     TaskAction,
     TaskContext,
     TaskStatus,
@@ -126,6 +128,18 @@ def test_facts_beyond_the_bound_of_a_batch_are_decided_in_the_next(
 
     assert scheduler.runs("join") == [(1, ["INIT", "QUEUED", "RUNNING", "SUCCESS"])]
     assert scheduler.status() == "SUCCESS"
+
+
+@pytest.mark.rule("S12")
+def test_what_one_batch_leaves_in_the_log_is_decided_without_another_ring(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loop_module, "READ_LIMIT", 2)
+    with Scheduler(f"sqlite:///{tmp_path}/store.db") as scheduler:
+        last = scheduler.client.append_many([Event("much")] * 9)[-1].offset
+
+        # Well before the safety net, which looks every 30 s.
+        assert scheduler.client.until(lambda: scheduler.store.decided_offset(last) or None, 20)
 
 
 @pytest.mark.rule("S12")
