@@ -144,8 +144,10 @@ class Operator(ABC):
     @property
     def takes_if_any(self) -> tuple[str, ...]:
         """Those of them that need have no output: a skipped task's is `None`."""
-        needed = {output.task_name for output in self._outputs() if not output.optional}
-        return tuple(name for name in self.takes if name not in needed)
+        outputs = list(self._outputs())
+        needed = {output.task_name for output in outputs if not output.optional}
+        names = dict.fromkeys(output.task_name for output in outputs)
+        return tuple(name for name in names if name not in needed)
 
     def _outputs(self) -> Iterator[Output]:
         mapped = self.mapped
@@ -186,8 +188,8 @@ class Operator(ABC):
     def _describe_map(self) -> dict[str, Any]:
         mapped = self.mapped
         told: dict[str, Any] = {}
-        if self.takes_if_any:
-            told["takes_if_any"] = list(self.takes_if_any)
+        if may_lack := self.takes_if_any:
+            told["takes_if_any"] = list(may_lack)
         if mapped is not None:
             told["mapped"] = mapped.describe()
         return told

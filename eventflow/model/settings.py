@@ -87,6 +87,8 @@ class TaskSettings:
     def describe(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON."""
         told: dict[str, Any] = {}
+        if self == _DEFAULTS:
+            return told
         for field in fields(self):
             value = getattr(self, field.name)
             if value == field.default:
@@ -114,6 +116,7 @@ class TaskSettings:
         return timedelta(seconds=delay)
 
 
+_DEFAULTS = TaskSettings()
 MAX_RETRY_DELAY = 7 * 24 * 3600.0
 MAX_PRIORITY = 1000
 MAX_SLOTS = 1_000_000

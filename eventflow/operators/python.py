@@ -51,7 +51,7 @@ class PythonOperator(Operator):
 
     @property
     def arguments(self) -> Any:
-        return [self.op_args, self.op_kwargs]
+        return [given for given in (self.op_args, self.op_kwargs) if given]
 
     @property
     def docs(self) -> str:
