@@ -43,7 +43,8 @@ _WORKFLOW_FACT = "eventflow.workflow."
 _SUCCESS = f"{REPORT}success"
 # What a task returned is not in the log (S37): this stands for it, and is compared with nothing.
 _NO_RESULT = "null"
-_NO_CODE = "refused: the code of snapshot"
+# Of a snapshot that is registered, and of an execution that is retried.
+_NO_CODE = ("refused: the code of snapshot", "refused: the code of execution")
 # By turn, and compared in it.
 _OF_TURN = ("decision", "verdict", "task_history")
 
@@ -228,7 +229,7 @@ class _Replay:
 
     def _learn(self, event: Event, decisions: list[Stored]) -> None:
         """Have the plan that is registered; where it was not at hand then, it is not now."""
-        if any(row["did"].startswith((_NO_CODE, SET_ASIDE)) for row in decisions):
+        if any(row["did"].startswith((*_NO_CODE, SET_ASIDE)) for row in decisions):
             return
         try:
             self._world.learn(self._plan_of(event.value["snapshot"]))

@@ -19,6 +19,7 @@ from eventflow import (
     RuleContext,
     Scheduler,
     TaskAction,
+    TaskStatus,
     Workflow,
 )
 from eventflow.core.decision import Deciding
@@ -412,5 +413,31 @@ def test_a_snapshot_whose_code_was_not_at_hand_again_is_refused_by_a_replay_too(
 
     (outcome,) = scheduler.store.decisions(command_offset=command.offset)
     assert outcome.did.startswith("refused: the code of snapshot")
+    scheduler._registry.take(first)
+    assert scheduler.replay().equal
+
+
+@pytest.mark.rule("S9", "S31")
+def test_a_retry_whose_code_was_not_at_hand_is_refused_by_a_replay_too() -> None:
+    first, second = (Workflow("w", max_active=count) for count in (1, 2))
+    for workflow in (first, second):
+        with workflow:
+            PythonOperator("a", print)
+    scheduler = VirtualScheduler(first)
+    scheduler.outcome("a", TaskStatus.FAILED)
+    scheduler.run()
+    scheduler.run_until_idle()
+    plan = scheduler._registry.take(first)
+    newer = scheduler._registry.take(second)
+    scheduler.client.register("default", "w", newer.snapshot)
+    scheduler.run_until_idle()
+    # As in the next process, which has only the second.
+    del scheduler._registry._plans[plan.snapshot], scheduler._loop.world.plans[plan.snapshot]
+
+    command = scheduler.client.retry(1)
+    scheduler.run_until_idle()
+
+    (outcome,) = scheduler.store.decisions(command_offset=command.offset)
+    assert outcome.did.startswith("refused: the code of execution 1")
     scheduler._registry.take(first)
     assert scheduler.replay().equal
