@@ -75,7 +75,7 @@ def create(
 
 def begin_waiting(deciding: Deciding, known: Known, room: int) -> None:
     """Let the oldest that wait in INIT begin: as many as there is room for (S44)."""
-    for execution_id in sorted(known.waiting)[: max(room, 0)]:
+    for execution_id in known.waiting[: max(room, 0)]:
         live = deciding.world.executions[execution_id]
         deciding.change(
             ExecutionMoved(

@@ -1,7 +1,9 @@
 """Changes that move executions and runs, and how each alters the live picture (S26, S29)."""
 
 import dataclasses
+from bisect import bisect_left, insort
 from datetime import datetime
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,7 +42,7 @@ class ExecutionCreated(Struct, frozen=True):
             draft.put(known.active, live.id, None)
             draft.put(world.running.setdefault(self.plan.snapshot, {}), live.id, live)
         else:
-            draft.put(known.waiting, live.id, None)
+            _wait(draft, known.waiting, live.id)
         if self.record.parent is not None:
             draft.put(world.subs, self.record.parent.task_execution_id, live.id)
 
@@ -71,16 +73,28 @@ class ExecutionMoved(Struct, frozen=True):
             draft.set(live, "record", record)
             draft.put(world.running.setdefault(live.plan.snapshot, {}), live.id, live)
             if known is not None:
-                draft.drop(known.waiting, live.id)
+                _wait_no_more(draft, known.waiting, live.id)
                 draft.put(known.active, live.id, None)
         elif self.status in WORKFLOW_ENDED:
             draft.drop(world.executions, live.id)
             draft.drop(world.running.get(live.plan.snapshot, {}), live.id)
             if known is not None:
-                draft.drop(known.waiting, live.id)
+                _wait_no_more(draft, known.waiting, live.id)
                 draft.drop(known.active, live.id)
             if self.parent is not None:
                 draft.drop(world.subs, self.parent.task_execution_id)
+
+
+def _wait(draft: Draft, waiting: list[int], execution_id: int) -> None:
+    insort(waiting, execution_id)
+    draft.undo_by(partial(waiting.remove, execution_id))
+
+
+def _wait_no_more(draft: Draft, waiting: list[int], execution_id: int) -> None:
+    at = bisect_left(waiting, execution_id)
+    if waiting[at : at + 1] == [execution_id]:
+        del waiting[at]
+        draft.undo_by(partial(insort, waiting, execution_id))
 
 
 class ExecutionStopping(Struct, frozen=True):

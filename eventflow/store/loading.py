@@ -4,6 +4,7 @@ What rules have been told (S22) is in no table: it is the history of a run, less
 still in the log without a turn.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -163,7 +164,7 @@ def _take_in(world: World, live: LiveExecution) -> None:
         if known is not None:
             known.active[live.id] = None
     elif known is not None:
-        known.waiting[live.id] = None
+        insort(known.waiting, live.id)
     if live.record.parent is not None:
         world.subs[live.record.parent.task_execution_id] = live.id
 
