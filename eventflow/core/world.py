@@ -199,8 +199,8 @@ class Known(Struct, eq=False):
 
     Attributes:
         active: Ids of its RUNNING executions.
-        waiting: Ids of those that wait in INIT for `max_active`, oldest first (S44); a list, as in a
-            Pool: to take the first of 100,000 costs microseconds.
+        waiting: Ids of those that wait in INIT for `max_active`, oldest first (S44); a list, as
+            in a Pool: to take the first of 100,000 costs microseconds.
         state: What its workflow rules keep (S35).
         subscriptions: Where its workflow rules stand in the index.
     """
