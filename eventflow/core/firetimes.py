@@ -13,6 +13,7 @@ The answers depend on the arguments alone (and on the zone database): a schedule
 two that run at once, work out the same instants.
 """
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -213,6 +214,12 @@ class _Stretch:
         return max(self.begin, wall - self.offset)
 
 
+@lru_cache(maxsize=1_024)
+def _read(expression: str) -> "croniter[datetime]":
+    """An expression as croniter reads it, which takes as long as finding a time."""
+    return croniter(expression, datetime(2000, 1, 1), ret_type=datetime)
+
+
 class _Walls:
     """The wall-clock times that an expression names, naive: croniter's part of the work.
 
@@ -220,7 +227,8 @@ class _Walls:
     """
 
     def __init__(self, expression: str) -> None:
-        self._cron = croniter(expression, datetime(2000, 1, 1), ret_type=datetime)
+        # Its own: asking moves it.
+        self._cron = copy.copy(_read(expression))
         self.every_hour = self._cron.expanded[HOUR_FIELD] == ["*"]
         self._asked = self._found = datetime.max
 
