@@ -74,6 +74,7 @@ def _schedule(deciding: Deciding, timer: Timer) -> None:
         catchup=workflow.catchup,
         grace=workflow.misfire_grace,
         anchor=timer.anchor,
+        first=timer.due_at,
     )
     if known.paused:
         deciding.change(Fired(timer.key, due.accounted_to, timer.after, "paused", timer.workflow))
@@ -114,6 +115,7 @@ def _periodic(deciding: Deciding, timer: Timer) -> None:
         catchup=Catchup.LATEST,
         grace=None,
         anchor=timer.anchor,
+        first=timer.due_at,
     )
     for skipped in due.skipped:
         deciding.change(Fired(timer.key, skipped.until, skipped.after, skipped.reason))

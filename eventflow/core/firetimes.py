@@ -110,6 +110,7 @@ def fired_and_skipped(
     grace: timedelta | None,
     limit: int = 1_000,
     anchor: datetime,
+    first: datetime | None = None,
 ) -> Due:
     """Account for every instant that is due in `(after, now]`: fire it or say why not (S33).
 
@@ -120,6 +121,8 @@ def fired_and_skipped(
             that is later than `grace`.
         grace: How late an instant may be and still be fired, zero or more; `None` sets no bound.
         limit: How many `all` fires in one call; call again from `accounted_to` for the rest.
+        first: The first due instant after `after` where it is known, as that of a timer is: when
+            nothing has been missed, that leaves one question to ask, and not three.
 
     Raises:
         ValueError: If an instant is naive, `grace` negative, or `limit` below 1.
@@ -132,9 +135,15 @@ def fired_and_skipped(
     fire: list[datetime] = []
     skipped: tuple[Skipped, ...] = ()
     done = max(begin, end)
-    newest = last_due(schedule, after=begin, until=end, anchor=origin)
     # Instants before `cut` are misfires.
     cut = begin if grace is None else max(begin, end - min(grace, done - begin))
+    if first is not None and begin < first <= end:
+        following = next_due(schedule, first, anchor=origin)
+        if following is None or following > end:
+            if first < cut:
+                return Due((), (Skipped(begin, first, "misfire"),), done, following)
+            return Due((first,), (), done, following)
+    newest = last_due(schedule, after=begin, until=end, anchor=origin)
     if newest is not None and catchup is Catchup.ALL:
         since = max(begin, cut - _TICK)
         fire = due_times(schedule, after=since, until=end, limit=limit, anchor=origin)

@@ -6,6 +6,7 @@ The oracle is the watcher of `watcher.py`; `zones.py` holds every zone against h
 import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -199,9 +200,11 @@ def test_every_due_instant_is_fired_once_or_skipped_once(
     now = accounted_to = begin
     fired: list[datetime] = []
     skipped: list[datetime] = []
+    first = next_due(schedule, begin, anchor=START)
     for step in steps:
         now += step
-        due = fired_and_skipped(
+        account_for = partial(
+            fired_and_skipped,
             schedule,
             after=accounted_to,
             now=now,
@@ -210,6 +213,9 @@ def test_every_due_instant_is_fired_once_or_skipped_once(
             limit=limit,
             anchor=START,
         )
+        due = account_for()
+        assert account_for(first=first) == due
+        first = due.next
         fired += due.fire
         for gone in due.skipped:
             within = due_times(
@@ -233,7 +239,8 @@ def test_every_due_instant_is_fired_once_or_skipped_once(
 def account(
     schedule: Schedule, after: str, now: str, catchup: Catchup, grace_s: float | None
 ) -> Due:
-    return fired_and_skipped(
+    account_for = partial(
+        fired_and_skipped,
         schedule,
         after=at(after),
         now=at(now),
@@ -241,6 +248,10 @@ def account(
         grace=None if grace_s is None else timedelta(seconds=grace_s),
         anchor=START,
     )
+    due = account_for()
+    # Who knows the first due instant is told the same.
+    assert account_for(first=next_due(schedule, at(after), anchor=START)) == due
+    return due
 
 
 @pytest.mark.rule("S32")
