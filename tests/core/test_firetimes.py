@@ -379,6 +379,19 @@ def test_none_fires_the_newest_only_inside_its_grace(
 
 
 @pytest.mark.rule("S33")
+@pytest.mark.parametrize(
+    ("now", "grace_s", "fires"),
+    [("2026-05-01T02:00", None, "2026-05-01T02:00"), ("2026-05-01T01:01", 60, "2026-05-01T01:00")],
+)
+def test_what_is_due_this_instant_or_late_by_all_its_grace_is_fired(
+    now: str, grace_s: float | None, fires: str
+) -> None:
+    due = account(Cron("0 * * * *"), "2026-05-01T00:30", now, Catchup.LATEST, grace_s)
+
+    assert due.fire == (at(fires),)
+
+
+@pytest.mark.rule("S33")
 def test_all_fires_so_many_a_call_and_says_how_far_it_came() -> None:
     now, accounted_to = START + 30 * DAY, START
     fired: list[datetime] = []
