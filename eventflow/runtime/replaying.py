@@ -34,6 +34,7 @@ from eventflow.model.jsonvalue import json_text
 from eventflow.runtime.asking import Asking
 from eventflow.runtime.differences import Replayed
 from eventflow.runtime.remade import Remade
+from eventflow.store.doomed import BEING_PRUNED
 from eventflow.store.gathering import rows_of
 from eventflow.store.ports import Batch
 from eventflow.store.recording import Recorded, Recording, Stored, decided_at, event_in, stored
@@ -119,12 +120,13 @@ class _Replay:
 
     def end(self) -> None:
         """Hold what stands at the end against what was kept."""
+        cursor = next(self._recording.table("cursor"))
+        self._check_executions(cursor["execution_id"])
         for name, stream in self._streams.items():
             for row in stream.rest():
                 self.found.differs(
                     row["turn"], "", f"{name} of a turn that is not there", row, None
                 )
-        cursor = next(self._recording.table("cursor"))
         counters = self._world.counters
         if counters.turn < cursor["turn"]:
             raise StoreError(
@@ -154,6 +156,16 @@ class _Replay:
             self.found.differs(0, fact[0], "fact", None, list(fact[:4]))
         self._rows.end()
         self._compare_worlds()
+
+    def _check_executions(self, made: int) -> None:
+        """They may be gone before the log is: a prune was killed on the way."""
+        rows = self._recording.table("workflow_execution")
+        gone = made - sum(row["reason"] != BEING_PRUNED for row in rows)
+        if gone > 0:
+            raise StoreError(
+                f"{gone} of {made} executions were pruned or are lost, and a replay needs all of "
+                f"them"
+            )
 
     def _turn(self, row: Stored) -> bool:
         event, now, turn = event_in(row), decided_at(row), row["turn"]

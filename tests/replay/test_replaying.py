@@ -30,6 +30,7 @@ from eventflow.runtime.differences import MOST_SHOWN, Replayed
 from eventflow.runtime.guard import Guard
 from eventflow.runtime.registry import plans_of
 from eventflow.runtime.replaying import replay, replay_recording
+from eventflow.store.doomed import BEING_PRUNED
 from eventflow.store.recording_file import read_recording, write_recording
 from eventflow.store.sqlite_recording import recording_at
 from eventflow.testing import VirtualScheduler
@@ -204,6 +205,23 @@ def test_a_log_that_does_not_begin_at_its_first_turn_is_refused(store: Path) -> 
     change(store, "DELETE FROM event WHERE turn = 1")
 
     with pytest.raises(StoreError, match="turn 2 where turn 1 should be"):
+        replayed(store)
+
+
+@pytest.mark.spoils
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM workflow_execution WHERE id = 1",
+        f"UPDATE workflow_execution SET reason = '{BEING_PRUNED}' WHERE id = 1",  # noqa: S608  ours
+    ],
+)
+def test_executions_that_were_pruned_before_their_log_are_no_difference(
+    store: Path, statement: str
+) -> None:
+    change(store, statement)
+
+    with pytest.raises(StoreError, match="1 of 2 executions were pruned"):
         replayed(store)
 
 

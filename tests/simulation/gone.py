@@ -20,10 +20,12 @@ class Gone:
 
     Attributes:
         offsets: Of events. The memory store keeps these.
+        executions: Ids of executions.
         ids: That are not remembered any more.
     """
 
     offsets: set[int] = field(default_factory=set)
+    executions: set[int] = field(default_factory=set)
     ids: set[DedupKey] = field(default_factory=set)
 
 
@@ -62,6 +64,7 @@ class Letting:
 
     def _executions(self, executions: set[int], before: datetime) -> None:
         shelves = self._shelves
+        self._gone.executions |= executions
         for one in executions:
             row = shelves.executions.pop(one)
             # What was begun is finished by the next one, whatever its age.

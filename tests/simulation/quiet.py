@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from eventflow.errors import StoreError
 from eventflow.runtime.client import Client
 from eventflow.runtime.guard import ask_here
 from eventflow.runtime.replaying import replay
@@ -74,11 +75,17 @@ class Quiet:
             self._wrong("an id is in the log twice")
 
     def decide_again(self) -> None:
-        """Replay it (S9), unless some of the log is gone, or code was not at hand once."""
-        if not self._lives.was_whole or self._place.gone.offsets:
+        """Replay it (S9), unless code was not at hand once; where some is gone, that is told."""
+        gone = self._place.gone
+        if not self._lives.was_whole or gone.offsets:
             return
         plan_of = self._lives.process.registry.plan
-        found = replay(any_(self._place.store), plan_of, ask=ask_here)
+        try:
+            found = replay(any_(self._place.store), plan_of, ask=ask_here)
+        except StoreError as error:
+            if not gone.executions:
+                self._wrong(f"it cannot be decided again: {error}")
+            return
         if not found.equal:
             self._wrong(f"decided again it is not the same: {found}")
 
