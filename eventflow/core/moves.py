@@ -85,18 +85,6 @@ class ExecutionMoved(Struct, frozen=True):
                 draft.drop(world.subs, self.parent.task_execution_id)
 
 
-def _wait(draft: Draft, waiting: list[int], execution_id: int) -> None:
-    insort(waiting, execution_id)
-    draft.undo_by(partial(waiting.remove, execution_id))
-
-
-def _wait_no_more(draft: Draft, waiting: list[int], execution_id: int) -> None:
-    at = bisect_left(waiting, execution_id)
-    if waiting[at : at + 1] == [execution_id]:
-        del waiting[at]
-        draft.undo_by(partial(insort, waiting, execution_id))
-
-
 class ExecutionStopping(Struct, frozen=True):
     """A stop, or the time-out, of an execution was decided: no rule acts in it any more (S29)."""
 
@@ -227,6 +215,18 @@ class RunMoved(Struct, frozen=True):
             draft.set(live, "alive", live.alive - 1)
             draft.drop(draft.world.homes, run.id)
             draft.drop(live.items, run.id)
+
+
+def _wait(draft: Draft, waiting: list[int], execution_id: int) -> None:
+    insort(waiting, execution_id)
+    draft.undo_by(partial(waiting.remove, execution_id))
+
+
+def _wait_no_more(draft: Draft, waiting: list[int], execution_id: int) -> None:
+    at = bisect_left(waiting, execution_id)
+    if waiting[at : at + 1] == [execution_id]:
+        del waiting[at]
+        draft.undo_by(partial(insort, waiting, execution_id))
 
 
 def _move_item(draft: Draft, items: Items, run: Run, reason: str) -> None:

@@ -120,19 +120,19 @@ class _Replay:
 
     def end(self) -> None:
         """Hold what stands at the end against what was kept."""
-        cursor = next(self._recording.table("cursor"))
-        self._check_executions(cursor["execution_id"])
         for name, stream in self._streams.items():
             for row in stream.rest():
                 self.found.differs(
                     row["turn"], "", f"{name} of a turn that is not there", row, None
                 )
+        cursor = next(self._recording.table("cursor"))
         counters = self._world.counters
         if counters.turn < cursor["turn"]:
             raise StoreError(
                 f"the log ends with turn {counters.turn} where {cursor['turn']} were decided; what "
                 f"is missing was pruned or is lost, and a replay needs all of it"
             )
+        self._check_executions(cursor["execution_id"])
         self.found.compare(
             0,
             "",
