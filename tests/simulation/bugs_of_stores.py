@@ -110,13 +110,6 @@ BUGS = (
         "        for number",
     ),
     Bug(
-        "told-too-early",
-        "rules know of a restart before its fact when the successor is dropped",
-        "core/actions.py",
-        "if told is not None and told[0] == run.sequence_number:",
-        "if True:",
-    ),
-    Bug(
         "doubt-forgets-orders",
         "orders of a batch that nobody knew of are not handed over",
         "runtime/engine.py",
