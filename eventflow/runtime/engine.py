@@ -305,7 +305,9 @@ class Engine:
         self._alarm.set(loop.timers.next_due())
         # Also without any work: the alarm rings every 30 s.
         self._bell.check_place()
-        self._bell.wait(None)
+        # The ring of who stops it may have ended the wait for company.
+        if not self._stopping:
+            self._bell.wait(None)
 
     def _dispatch(self, orders: list[Order]) -> None:
         if self._own is None:
